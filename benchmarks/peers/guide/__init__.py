@@ -1,0 +1,1 @@
+"""The seed guide's project, as far as ordering a picture needs it."""

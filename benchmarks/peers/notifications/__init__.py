@@ -1,0 +1,1 @@
+"""pyeventsourcing with its PostgreSQL recorder: the same generations, read from its log."""

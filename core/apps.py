@@ -1,0 +1,7 @@
+"""Django's registration of `core`."""
+
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    name = "core"

@@ -1,0 +1,70 @@
+"""The maintenance mode: no new job begins, what runs goes on to its end.
+
+Switched by `manage.py maintenance`, asked for by the API before each new job.
+"""
+
+import threading
+import time
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection
+
+CACHED_SECONDS = 1.0  # so a switch is seen within a second, at no query for each request
+
+_LAST = "SELECT is_on, switched_at FROM maintenance_switch ORDER BY id DESC LIMIT 1"
+_SWITCH = f"""
+INSERT INTO maintenance_switch (is_on) SELECT %(on)s
+WHERE %(on)s IS DISTINCT FROM coalesce((SELECT is_on FROM ({_LAST}) AS last), false)
+"""  # noqa: S608  # a constant of ours
+
+
+class State(NamedTuple):
+    """Whether the mode is on, and since when; None: it never was switched."""
+
+    is_on: bool
+    since: datetime | None
+
+
+class _Cache:
+    """What this process knows, and until when it asks no more (monotonic clock)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_on = False
+        self._until = 0.0
+
+    def is_on(self) -> bool:
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._is_on = state().is_on
+                self._until = time.monotonic() + CACHED_SECONDS
+            return self._is_on
+
+    def clear(self) -> None:
+        self._until = 0.0
+
+
+_cache = _Cache()
+
+
+def is_on() -> bool:
+    """Return whether new jobs are refused; at most a second old."""
+    return _cache.is_on()
+
+
+def state() -> State:
+    """Return how the mode stands now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST)
+        row = cursor.fetchone()
+    return State(*row) if row else State(is_on=False, since=None)
+
+
+def switch(*, on: bool) -> bool:
+    """Switch the mode and return whether that changed it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SWITCH, {"on": on})
+        changed = bool(cursor.rowcount)
+    _cache.clear()
+    return changed

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend with psycopg2, and the embedded server behind it."""
