@@ -57,7 +57,7 @@ class Beats:
         return max(0.0, self._sent_at + due - time.monotonic())
 
     def send_if_due(self) -> None:
-        """Report if it is time, and pass on what the server said."""
+        """Report if it is time and pass on the answer; on a job that is over, nothing more."""
         if self._progress is None or self.wait_seconds() > 0:
             return
         self._sent, self._sent_at = self._numbers, time.monotonic()
@@ -74,6 +74,8 @@ class Beats:
             told |= {"status": answer.status, "body": dict(answer.body)}
             numbers = {name: self._numbers[name] for name in self._numbers if name != "checkpoint"}
             self._numbers = self._sent = numbers  # a checkpoint that was answered is told of once
+            if answer.is_over:
+                self._progress = None
         os.write(sys.stdout.fileno(), json.dumps(told).encode() + b"\n")
 
 

@@ -15,6 +15,8 @@ from consumers.worker.retry import Retry, answered
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 MAX_ANSWER_BYTES = 1_048_576
+OVER = frozenset({"stale", "job_closed", "late_ignored"})
+GONE = frozenset({401, 403, 404})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,11 @@ class Answer:
     @property
     def wants_cancel(self) -> bool:
         return self.is_accepted and self.body.get("cancel") is True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether an answer to a progress report means that the job is not ours any more."""
+        return self.status in GONE or self.disposition in OVER
 
     @property
     def code(self) -> str:

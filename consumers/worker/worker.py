@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from consumers.worker.attempt import CANCELED, CLOSED, WORKER_STOPPED, Attempt, Outcome
 from consumers.worker.callbacks import Callbacks
-from consumers.worker.courier import Answer, Courier
+from consumers.worker.courier import Courier
 from consumers.worker.delivery import Delivery
 from consumers.worker.desk import Desk
 from consumers.worker.heart import Heart, Said
@@ -22,8 +22,6 @@ from consumers.worker.task import Task, TaskInvalid, read_task
 
 logger = logging.getLogger(__name__)
 MAY_RUN = frozenset({"applied", "duplicate"})
-OVER = frozenset({"stale", "job_closed", "late_ignored"})
-GONE = frozenset({401, 403, 404})
 UPLOAD_SECONDS = 2 * 3600.0
 """How long after the deadline an upload is tried: its URL dies a while before (section 9)."""
 
@@ -101,7 +99,7 @@ class Worker:
 
         Raises Unreachable, and WorkerRefused if the credentials are refused.
         """
-        if any(said.answer and is_over(said.answer) for said in self._heart.heard()):
+        if any(said.answer and said.answer.is_over for said in self._heart.heard()):
             self._heart.end()
         if not self._delivery.attempt():
             return False
@@ -232,16 +230,11 @@ def _heed(attempt: Attempt, said: Said) -> None:
         logger.warning("progress_unanswered", extra={"facts": {"cause": said.cause}})
     elif answer.wants_cancel:
         attempt.stop(CANCELED)
-    elif is_over(answer):
+    elif answer.is_over:
         attempt.stop(CLOSED)
     elif not answer.is_accepted:
         facts = {"status": answer.status, "code": answer.code}
         logger.warning("progress_refused", extra={"facts": facts})
-
-
-def is_over(answer: Answer) -> bool:
-    """Tell whether an answer to a progress report means that the job is not ours any more."""
-    return answer.status in GONE or answer.disposition in OVER
 
 
 def _log(level: int, event: str, task: Task, **facts: Any) -> None:
