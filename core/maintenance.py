@@ -3,7 +3,6 @@
 Switched by `manage.py maintenance`, asked for by the API before each new job.
 """
 
-import threading
 import time
 from datetime import datetime
 from typing import NamedTuple
@@ -27,22 +26,23 @@ class State(NamedTuple):
 
 
 class _Cache:
-    """What this process knows, and until when it asks no more (monotonic clock)."""
+    """What this process knows, and until when it asks no more (monotonic clock).
+
+    Threads that find it old at once all ask: none waits for another's query.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._is_on = False
-        self._until = 0.0
+        self._known: tuple[bool, float] = False, 0.0
 
     def is_on(self) -> bool:
-        with self._lock:
-            if time.monotonic() >= self._until:
-                self._is_on = state().is_on
-                self._until = time.monotonic() + CACHED_SECONDS
-            return self._is_on
+        is_on, until = self._known
+        if time.monotonic() >= until:
+            is_on = state().is_on
+            self._known = is_on, time.monotonic() + CACHED_SECONDS
+        return is_on
 
     def clear(self) -> None:
-        self._until = 0.0
+        self._known = False, 0.0
 
 
 _cache = _Cache()
