@@ -117,9 +117,9 @@ class BalanceView(APIView):
         asked = BalanceQuerySerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
         user_id = person(request).id
-        if asked.validated_data["explain"]:
-            return Response(_explained(explained(user_id)))
         spendable, held = money.available(user_id), money.held(user_id)
+        if asked.validated_data["explain"]:
+            return Response(_explained(explained(available=spendable, held=held)))
         loaded = load(shard=shard_of(user_id), keys=[], streams={}, accounts=[spendable, held])
         colours = _usable(loaded.balances.get(spendable, {}), loaded.now)
         return Response(_balance(colours, held=sum(loaded.balances.get(held, {}).values())))

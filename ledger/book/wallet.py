@@ -2,11 +2,8 @@
 
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 from django.db import connection
-
-from ledger.domain.money import available, held
 
 MOST_HOLDS = 100
 
@@ -60,15 +57,11 @@ class Wallet(NamedTuple):
         return sum(hold.amount for hold in self.holds) + self.more_held
 
 
-def explained(user_id: UUID) -> Wallet:
-    """Return a user's wallet, folded from every entry of it."""
-    names: dict[str, str | int] = {
-        "available": available(user_id),
-        "held": held(user_id),
-        "most": MOST_HOLDS,
-    }
+def explained(*, available: str, held: str) -> Wallet:
+    """Return the wallet that these two accounts make, folded from every entry of them."""
+    names = {"available": available, "held": held}
     with connection.cursor() as cursor:
-        cursor.execute(_EXPLAIN, names)
+        cursor.execute(_EXPLAIN, names | {"most": MOST_HOLDS})
         rows = cursor.fetchall()
     found = {
         kind: [row[1:] for row in rows if row[0] == kind]

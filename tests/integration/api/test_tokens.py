@@ -104,6 +104,12 @@ def test_of_many_holds_the_newest_are_shown_and_the_rest_is_counted(
     assert answer["held"] == 400
 
 
+def test_a_wish_for_an_explanation_is_yes_or_no(ann: Caller) -> None:
+    refused = ann("GET", "/api/tokens/balance/?explain=perhaps")
+
+    assert code(refused) == (422, "invalid_fields")
+
+
 def test_the_balance_shows_colours_in_burn_order(ann: Caller, operator: Caller) -> None:
     for number, colour in enumerate(["paid", "promo", "promo@2999-01-31", "promo@2998-12-31"]):
         given = {"user_id": str(ann.user.id), "amount": number + 1, "colour": colour}
