@@ -30,7 +30,8 @@ PAGE_EVENTS = 500
 ROUND_MESSAGES = 500  # no more pages are read in a round once this many tasks wait
 PUBLISH_SECONDS = checkpoints.LEASE_SECONDS / 2  # so that a lease outlives the round it covers
 RENEW_SECONDS = checkpoints.LEASE_SECONDS / 5
-MOST_AGAIN = 100  # tasks of a kind that a pass publishes again
+MOST_UNSTARTED = 2_000  # jobs of a kind that a pass looks at
+MOST_AGAIN = 100  # tasks that it publishes again
 STUCK_SECONDS = 5.0  # how long a shard rests at an event that cannot be published
 OUTAGES = (OperationalError, InterfaceError, BrokerError, StoreUnavailable)
 log = structlog.get_logger(__name__)
@@ -107,15 +108,30 @@ class Relay:
         self._look_again_at = now + settings.REPUBLISH_SECONDS / 4
         waiting = self._unstarted()
         self._again = {one.task_id: self._again.get(one.task_id, (0.0, 0.0)) for one in waiting}
-        due_now = [one for one in waiting if self._again[one.task_id][0] <= now]
-        tasks = [task for one in due_now if (task := task_in(one.stream))]
+        due_now = [one for one in waiting if self._again[one.task_id][0] <= now][:MOST_AGAIN]
+        tasks = [(one, task) for one in due_now if (task := self._task_again(one))]
+        errors = self._broker.publish_many(
+            [task for _, task in tasks], timeout_seconds=PUBLISH_SECONDS
+        )
+        failed = {job.task_id for (job, _), error in zip(tasks, errors, strict=True) if error}
         for one in due_now:
-            pause = 2 * self._again[one.task_id][1] or settings.REPUBLISH_SECONDS
-            self._again[one.task_id] = now + pause, pause
-        if not tasks:
-            return
-        errors = self._broker.publish_many(tasks, timeout_seconds=PUBLISH_SECONDS)
-        log.warning("published_again", tasks=len(tasks), failed=sum(map(bool, errors)))
+            if one.task_id not in failed:
+                pause = 2 * self._again[one.task_id][1] or settings.REPUBLISH_SECONDS
+                self._again[one.task_id] = now + pause, pause
+        if tasks:
+            log.warning("published_again", tasks=len(tasks), failed=len(failed))
+        if error := next(filter(None, errors), None):
+            raise error
+
+    def _task_again(self, job: DueJob) -> tuple[str, Message] | None:
+        """Return the task of a job; one that cannot be made keeps back no other (G10)."""
+        try:
+            return task_in(job.stream)
+        except OUTAGES:
+            raise
+        except Exception:
+            log.exception("task_not_made_again", alarm=True, stream=job.stream)
+            return None
 
     def _unstarted(self) -> list[DueJob]:
         """Return the jobs of leased shards that wait for longer than REPUBLISH_SECONDS."""
@@ -126,7 +142,7 @@ class Relay:
             for job in due.waiting(
                 kind,
                 start_within_seconds=limit.start_seconds - settings.REPUBLISH_SECONDS,
-                limit=MOST_AGAIN,
+                limit=MOST_UNSTARTED,
             )
             if read.stream_shard(job.stream) in self._positions
         ]

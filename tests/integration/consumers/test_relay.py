@@ -200,6 +200,65 @@ class TestAgain:
             relay.publish_again()
         assert published() == []
 
+    def lost(self, broker: EmbeddedBroker, count: int) -> tuple[Relay, list[str]]:
+        """Return a relay whose tasks were lost, so many, and their ids, oldest first."""
+        user, style = new_id(), trained_style(new_id())
+        orders = [order_picture(user, style) for _ in range(count)]
+        give(granted(user, 1_000), *orders)
+        one = Relay(broker)
+        while one.round():
+            pass
+        published()
+        catch_up()
+        one._look_again_at = 0.0
+        time.sleep(0.25)
+        return one, [str(order.task_id) for order in orders]
+
+    def test_one_that_cannot_be_made_keeps_back_no_other(
+        self, broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """G10."""
+        one, lost = self.lost(broker, 3)
+        made = relay.task_in
+
+        def break_the_first(stream: str) -> Any:
+            found = made(stream)
+            if found and found[1].id == lost[0]:
+                raise ValueError(stream)
+            return found
+
+        monkeypatch.setattr(relay, "task_in", break_the_first)
+        one.publish_again()
+        assert sorted(published()) == sorted(lost[1:])
+
+    def test_a_failed_publish_is_tried_at_the_next_look(
+        self, broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one, lost = self.lost(broker, 2)
+
+        def fail(messages: list[Any], **_: object) -> list[Any]:
+            return [BrokerUnavailable() for _ in messages]
+
+        with monkeypatch.context() as patched:
+            patched.setattr(broker, "publish_many", fail)
+            with pytest.raises(BrokerUnavailable):
+                one.publish_again()
+        one._look_again_at = 0.0
+        one.publish_again()
+        assert sorted(published()) == sorted(lost)
+
+    def test_a_pass_is_bounded_and_the_next_one_takes_the_rest(
+        self, broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(relay, "MOST_AGAIN", 2)
+        one, lost = self.lost(broker, 3)
+        one.publish_again()
+        first = published()
+        one._look_again_at = 0.0
+        one.publish_again()
+        assert len(first) == 2
+        assert sorted(first + published()) == sorted(lost)
+
     def test_one_that_waits_is_not_there_twice_and_the_pauses_grow(
         self, broker: EmbeddedBroker
     ) -> None:
