@@ -14,7 +14,7 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection
 
 from consumers.backoff import Backoff
-from consumers.sweep import PAGE_EVENTS, sweep
+from consumers.sweep import sweep
 from core import leases
 from core.ids import new_id, task_id
 from core.storage import StorageError, StoreUnavailable
@@ -89,7 +89,7 @@ def _clear_objects() -> None:
     if time.monotonic() < _clear_at:
         return
     try:
-        is_behind = sweep() >= PAGE_EVENTS
+        is_behind = sweep()
     except StorageError as error:
         is_behind = False
         log.warning("objects_not_cleared", error=str(error))
