@@ -7,14 +7,15 @@ from django.db import connection
 
 from projections import due
 from projections.catalogue import PROJECTORS
-from projections.checkpoints import lags
+from projections.checkpoints import begun, lags
 
 MOST_SECONDS = 60.0
 
 _RELAY = """
 select coalesce(max(extract(epoch from clock_timestamp() - e.recorded_at)), 0)::float8
-from relay_shard as r
-join event as e on e.shard = r.shard and e.position = r.position + 1
+from head as h
+left join relay_shard as r on r.shard = h.shard
+join event as e on e.shard = h.shard and e.position = coalesce(r.position, 0) + 1
 """
 _OVERDUE = """
 select count(*) from {kind}
@@ -25,6 +26,8 @@ where status in ('queued', 'processing', 'retrying')
 
 def projections() -> str:
     """Return what is wrong with the projections, or nothing."""
+    if never := sorted({one.name for one in PROJECTORS} - begun(PROJECTORS)):
+        return f"never begun: {', '.join(never)}"
     found = lags(PROJECTORS)
     if stopped := sorted({lag.projection for lag in found if lag.state == "stopped"}):
         return f"stopped: {', '.join(stopped)}"
@@ -45,7 +48,7 @@ def timers() -> str:
         for kind in due.JOB_KINDS:
             cursor.execute(_OVERDUE.format(kind=kind), [MOST_SECONDS])
             overdue += cursor.fetchone()[0]
-    return f"{overdue} jobs are open past their deadline" if overdue else ""
+    return f"open past their deadline: {overdue} jobs" if overdue else ""
 
 
 def _late(seconds: float) -> str:

@@ -51,6 +51,18 @@ def ensure(projectors: Projectors) -> None:
         )
 
 
+def begun(projectors: Projectors) -> set[str]:
+    """Return the names of those that have checkpoints."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select distinct c.projection from projection_checkpoint as c"
+            " join unnest(%(names)s, %(versions)s::smallint[]) as p (name, version)"
+            " on p.name = c.projection and p.version = c.version",
+            _named(projectors),
+        )
+        return {name for (name,) in cursor.fetchall()}
+
+
 def behind(projectors: Projectors) -> list[Work]:
     """Return who has something to fold: one query for all shards and projectors."""
     with connection.cursor() as cursor:

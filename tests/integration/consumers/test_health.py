@@ -39,6 +39,16 @@ def told(process: str) -> str:
     return str(error.value)
 
 
+def test_projections_that_never_began_are_told() -> None:
+    """A process that never came up leaves no checkpoint that could lag."""
+    assert told("projections").startswith("projections: never begun: ")
+
+
+def test_a_relay_that_never_began_is_told() -> None:
+    ordered()
+    assert "behind the book" in told("consumers")
+
+
 def test_projections_that_lag_or_stand_still_are_told() -> None:
     catch_up()
     call_command("health", "projections")
@@ -81,7 +91,7 @@ def test_jobs_that_should_have_ended_are_told() -> None:
     worker = Worker("generation", ordered(), uuid4())
     time.sleep(0.05)
     catch_up()
-    assert told("timers") == "timers: 1 jobs are open past their deadline"
+    assert told("timers") == "timers: open past their deadline: 1 jobs"
     timers.run_once()
     catch_up()
     call_command("health", "timers")
