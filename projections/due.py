@@ -60,6 +60,14 @@ def overdue(kind: str, limit: int = MOST_DUE) -> list[DueJob]:
     return _jobs(kind, f"j.{_OPEN} and j.deadline_at < now()", "j.deadline_at", limit)
 
 
+def open_jobs(kind: str) -> int:
+    """Return how many jobs of a kind have not ended."""
+    assert kind in JOB_KINDS  # noqa: S101  # it names a table
+    with connection.cursor() as cursor:
+        cursor.execute(f"select count(*) from {kind} as j where j.{_OPEN}")  # noqa: S608
+        return int(cursor.fetchone()[0])
+
+
 def uncleared(limit: int = MOST_DUE) -> list[UUID]:
     """Return generations whose artist's part is to be cleared."""
     return _ids(

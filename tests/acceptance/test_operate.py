@@ -17,7 +17,7 @@ def without_times(text: str) -> str:
 def test_the_commands_print_what_the_page_says(database: Database) -> None:
     blocks = re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL)
     steps = [step for block in blocks for step in block.split("$ ")[1:]]
-    assert len(steps) == 3
+    assert len(steps) == 4
     for step in steps:
         line, _, wanted = step.partition("\n")
         done = subprocess.run(

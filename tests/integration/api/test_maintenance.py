@@ -98,7 +98,8 @@ def test_every_door_to_a_new_job_is_closed(artist: Caller, path: str) -> None:
 
 
 def test_the_command_says_how_it_stands_and_keeps_each_switch() -> None:
-    assert switch("status") == "Maintenance is off.\n"
+    jobs = "Jobs that have not ended: 0 generations, 0 trainings.\n"
+    assert switch("status") == f"Maintenance is off.\n{jobs}"
     assert switch("on").startswith("Maintenance is on since 20")
     assert switch("on") == switch("status")
     switch("off")
