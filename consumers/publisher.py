@@ -1,6 +1,7 @@
 """Publishing to RabbitMQ: a window of confirms in flight, and a result for every message."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from consumers.broker import BrokerError, Message, Refused, Unroutable, fault_of
 
 WINDOW = 500  # messages in flight
 WINDOW_BYTES = 16 * 1_048_576
+REFUSED_SECONDS = 3.0  # after which a channel whose messages are refused is replaced
 
 
 @dataclass(slots=True, eq=False)
@@ -37,6 +39,7 @@ class Publisher:
         self._in_flight_bytes = 0
         self._tag = 0
         self._channel: Any = None
+        self._refused_since: dict[str, float] = {}  # by queue, on the monotonic clock
         self.link = Link(
             name="publish",
             hosts=hosts,
@@ -60,6 +63,7 @@ class Publisher:
 
     def _on_channel(self, channel: Any) -> None:
         self._channel, self._tag = channel, 0
+        self._refused_since.clear()
         channel.add_on_return_callback(self._on_return)
         channel.confirm_delivery(self._on_confirm, callback=lambda _: self._begin())
 
@@ -103,9 +107,23 @@ class Publisher:
         for tag in range(first, last + 1):
             if (outgoing := self._in_flight.pop(tag, None)) is not None:
                 self._in_flight_bytes -= len(outgoing.message.body)
-                refused = Refused(f"The queue is full: {outgoing.queue}")
-                outgoing.on_done(outgoing.error or (None if is_ack(frame) else refused))
+                outgoing.on_done(outgoing.error or self._verdict(outgoing.queue, is_ack(frame)))
         self._pump()
+
+    def _verdict(self, queue: str, is_taken: bool) -> Refused | None:
+        """Return the error of a refused message, and replace a channel that is always refused.
+
+        One that was opened while a quorum queue changed its leader may be refused for ever, full
+        or not (seen on RabbitMQ 3.10).
+        """
+        if is_taken:
+            self._refused_since.pop(queue, None)
+            return None
+        now = time.monotonic()
+        if now - self._refused_since.setdefault(queue, now) > REFUSED_SECONDS:
+            self._refused_since.clear()
+            self.link.redial()
+        return Refused(f"The queue takes no message, it is full or has no leader: {queue}")
 
     def _on_lost(self, error: BrokerError) -> None:
         self._channel = None

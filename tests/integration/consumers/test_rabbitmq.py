@@ -1,5 +1,6 @@
 """RabbitMQ alone: its queues, its strangers, and the ways in which a connection to it dies."""
 
+import contextlib
 import os
 import threading
 import time
@@ -10,8 +11,10 @@ from typing import Any
 import pika
 import pytest
 
+from consumers import publisher
 from consumers.broker import (
     MAX_BODY_BYTES,
+    BrokerError,
     BrokerUnavailable,
     Delivery,
     Message,
@@ -259,6 +262,28 @@ def test_what_full_dead_letters_cannot_take_is_left_to_the_broker(
     assert refused.ids == ["id-1"]  # not delivered again
     assert ready(server, f"{rig.prefix}work") == 0
     assert ready(server, f"{rig.prefix}work.dead") == full
+
+
+def test_a_channel_whose_messages_are_always_refused_is_replaced(
+    rig: RabbitRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was opened while a quorum queue had no leader may be refused for ever."""
+    monkeypatch.setattr(publisher, "REFUSED_SECONDS", 0.3)
+    broker = rig.make([Queue(name="work", max_length=1)])
+    while broker.publish_many([("work", message(9))]) == [None]:
+        time.sleep(0.01)
+    first = broker._publisher._channel
+
+    def is_replaced() -> bool:
+        with contextlib.suppress(BrokerError):
+            broker.publish("work", message(1))
+        return broker._publisher._channel not in {None, first}
+
+    assert wait_until(is_replaced)
+    seen = Seen()
+    broker.consume(["work"], seen, prefetch=10)
+    assert wait_until(lambda: broker.publish_many([("work", message(2))]) == [None])
+    assert wait_until(lambda: "id-2" in seen.ids)
 
 
 def test_deferring_into_a_full_queue_keeps_the_message(rig: RabbitRig) -> None:
