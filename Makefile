@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PY := $(VENV)/bin/python
 
-.PHONY: demo serve test check bench format
+.PHONY: demo serve test check bench faults format
 .DELETE_ON_ERROR:
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt
@@ -36,3 +36,6 @@ format: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(PY) -m benchmarks
+
+faults: $(VENV)/.installed
+	@$(PY) -m tests.storm

@@ -61,6 +61,7 @@ class System:
         self.state_dir = folder / ("." if keep else "state")
         self.logs = folder / "logs"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._started: dict[str, tuple[str, dict[str, str]]] = {}  # command and environment
         self._database = "" if keep else f"ledger_demo_{secrets.token_hex(4)}"
         self._server_url = os.environ.get("DATABASE_OWNER_URL") or os.environ.get("DATABASE_URL")
         self.environment = os.environ | {
@@ -127,6 +128,20 @@ class System:
         else:
             end_all([child])
 
+    def kill(self, name: str) -> None:
+        """Kill a process and its children on the spot; `restart` begins it anew."""
+        child = self._children[name]
+        _signal(child, signal.SIGKILL)
+        child.wait()
+
+    def restart(self, name: str) -> None:
+        """Start a process that has ended as it was started before."""
+        self._spawn(name, *self._started[name])
+
+    def ended(self) -> list[str]:
+        """Return the names of the processes that do not run."""
+        return [name for name, child in self._children.items() if child.poll() is not None]
+
     def check_alive(self) -> None:
         """Raise SystemFailed when one of the processes has ended."""
         for name, child in self._children.items():
@@ -155,6 +170,7 @@ class System:
 
     def _spawn(self, name: str, command: str, environment: dict[str, str]) -> None:
         """Start `command` in a process group of its own: Ctrl-C is ours to pass on."""
+        self._started[name] = command, environment
         with (self.logs / f"{name}.log").open("ab") as log:
             self._children[name] = subprocess.Popen(
                 ["/bin/sh", "-c", f"exec {command}"],

@@ -67,7 +67,11 @@ class Proxy:
                 client, _ = listener.accept()
             except OSError:
                 return
-            server = self._dial()
+            try:
+                server = self._dial()
+            except OSError:  # the target is away
+                client.close()
+                continue
             self._sockets += [client, server]
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
