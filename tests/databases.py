@@ -5,9 +5,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from typing import IO
 from urllib.parse import quote, urlencode
 from uuid import uuid4
@@ -27,6 +30,7 @@ from core.settings import database as database_settings
 SERVER_URL: str = settings.DATABASE_URL
 SERVER_OWNER_URL: str = settings.DATABASE_OWNER_URL
 CONNECT_TIMEOUT_SECONDS = 10
+COPY_SECONDS = 120
 NOWHERE = {"EMBEDDED": False, "NAME": "no_database_outside_a_test", "HOST": "/nowhere"}
 EMPTY = {"NAME": "", "USER": "", "PASSWORD": "", "HOST": "", "PORT": ""}
 
@@ -140,21 +144,21 @@ class Session:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if done.exists():
                 return
-            self._administer("CREATE DATABASE {} TEMPLATE template0", self.template)
+            self.administer("CREATE DATABASE {} TEMPLATE template0", self.template)
             with self.database(self.template, self.folder).in_use():
                 call_command("migrate", verbosity=0, interactive=False)
             done.touch()
 
     @contextmanager
     def clone(self, state_dir: Path) -> Iterator[Database]:
-        """Use a fresh copy of the template, and drop it afterwards."""
-        database = self.database(f"{self.prefix}{uuid4().hex[:12]}", state_dir)
-        self._administer("CREATE DATABASE {} TEMPLATE {}", database.name, self.template)
+        """Use a fresh copy of the template, and let it be dropped afterwards."""
+        copies = _copies(self)
+        database = self.database(copies.take(), state_dir)
         try:
             with database.in_use():
                 yield database
         finally:
-            self._administer("DROP DATABASE {} WITH (FORCE)", database.name)
+            copies.drop(database.name)
 
     def hold(self) -> IO[str]:
         """Return the lock that tells others that this session lives; it ends with the process."""
@@ -179,7 +183,7 @@ class Session:
                 if not SERVER_URL:
                     return  # a dead session on a server that this one does not know
                 for name in self._names():
-                    self._administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+                    self.administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
             embedded.remove(self.folder / "server")
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -196,6 +200,58 @@ class Session:
         connection.autocommit = True
         return connection
 
-    def _administer(self, statement: str, *names: str) -> None:
+    def administer(self, statement: str, *names: str) -> None:
+        """Run a statement about databases, whose names are given, as the owner."""
         with closing(self._connect()) as connection, connection.cursor() as cursor:
             cursor.execute(SQL(statement).format(*map(Identifier, names)))
+
+
+class Copies:
+    """Makes copies of a session's template ahead of need and drops used ones, in a thread.
+
+    So no test waits for either. What is left at the end is dropped with the session.
+    """
+
+    AHEAD = 2
+    UNDROPPED = 10
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._ready: Queue[str | Exception] = Queue(self.AHEAD)
+        self._used: Queue[str] = Queue(self.UNDROPPED)
+        Thread(target=self._make, name="copies", daemon=True).start()
+        Thread(target=self._drop, name="drops", daemon=True).start()
+
+    def take(self) -> str:
+        """Return the name of a fresh copy."""
+        made = self._ready.get(timeout=COPY_SECONDS)
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    def drop(self, name: str) -> None:
+        """Let a copy be dropped soon."""
+        self._used.put(name, timeout=COPY_SECONDS)
+
+    def _make(self) -> None:
+        while True:
+            name = f"{self._session.prefix}{uuid4().hex[:12]}"
+            try:
+                self._session.administer(
+                    "CREATE DATABASE {} TEMPLATE {}", name, self._session.template
+                )
+            except Exception as error:
+                self._ready.put(error)
+                return
+            self._ready.put(name)
+
+    def _drop(self) -> None:
+        while True:
+            with suppress(psycopg2.Error):  # the session drops it at its end
+                self._session.administer("DROP DATABASE {} WITH (FORCE)", self._used.get())
+
+
+@cache
+def _copies(session: Session) -> Copies:
+    """Return the copies of a session in this process."""
+    return Copies(session)
