@@ -42,6 +42,7 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind: neither databases nor the folder."""
+    config.stash[SESSION].end_copies()
     if not hasattr(config, "workerinput"):
         config.stash[SESSION].close()
         config.stash[LOCK].close()

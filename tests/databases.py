@@ -7,10 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from queue import Queue
-from threading import Thread
+from queue import Empty, Queue
+from threading import Event, Thread
 from typing import IO
 from urllib.parse import quote, urlencode
 from uuid import uuid4
@@ -144,7 +143,7 @@ class Session:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if done.exists():
                 return
-            self.administer("CREATE DATABASE {} TEMPLATE template0", self.template)
+            self._administer("CREATE DATABASE {} TEMPLATE template0", self.template)
             with self.database(self.template, self.folder).in_use():
                 call_command("migrate", verbosity=0, interactive=False)
             done.touch()
@@ -152,13 +151,19 @@ class Session:
     @contextmanager
     def clone(self, state_dir: Path) -> Iterator[Database]:
         """Use a fresh copy of the template, and let it be dropped afterwards."""
-        copies = _copies(self)
+        copies = _COPIES.get(self) or _COPIES.setdefault(self, Copies(self))
         database = self.database(copies.take(), state_dir)
         try:
             with database.in_use():
                 yield database
         finally:
             copies.drop(database.name)
+
+    def end_copies(self) -> None:
+        """Make no more copies in this process."""
+        copies = _COPIES.pop(self, None)
+        if copies:
+            copies.close()
 
     def hold(self) -> IO[str]:
         """Return the lock that tells others that this session lives; it ends with the process."""
@@ -178,12 +183,16 @@ class Session:
 
     def close(self) -> None:
         """Drop this session's databases, or its whole server, and delete its folder."""
+        self.end_copies()
         if (self.folder / "template.lock").exists():
             if not (self.folder / "server").exists():
                 if not SERVER_URL:
                     return  # a dead session on a server that this one does not know
+                # Without the template nobody makes another copy meanwhile.
+                for name in sorted(self._names(), key=lambda name: name != self.template):
+                    self._administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
                 for name in self._names():
-                    self.administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+                    self._administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
             embedded.remove(self.folder / "server")
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -195,19 +204,15 @@ class Session:
             return [name for (name,) in cursor.fetchall()]
 
     def _connect(self) -> psycopg2.extensions.connection:
-        _, owner_url = self.urls()
-        connection = psycopg2.connect(owner_url, connect_timeout=CONNECT_TIMEOUT_SECONDS)
-        connection.autocommit = True
-        return connection
+        return owner(self.urls()[1])
 
-    def administer(self, statement: str, *names: str) -> None:
-        """Run a statement about databases, whose names are given, as the owner."""
+    def _administer(self, statement: str, *names: str) -> None:
         with closing(self._connect()) as connection, connection.cursor() as cursor:
             cursor.execute(SQL(statement).format(*map(Identifier, names)))
 
 
 class Copies:
-    """Makes copies of a session's template ahead of need and drops used ones, in a thread.
+    """Makes copies of a session's template ahead of need and drops used ones, in threads.
 
     So no test waits for either. What is left at the end is dropped with the session.
     """
@@ -217,10 +222,13 @@ class Copies:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._owner_url = session.urls()[1]  # not asked again: that could start a server anew
         self._ready: Queue[str | Exception] = Queue(self.AHEAD)
-        self._used: Queue[str] = Queue(self.UNDROPPED)
-        Thread(target=self._make, name="copies", daemon=True).start()
-        Thread(target=self._drop, name="drops", daemon=True).start()
+        self._used: Queue[str | None] = Queue(self.UNDROPPED)
+        self._is_over = Event()
+        self._threads = [Thread(target=one, daemon=True) for one in (self._make, self._drop)]
+        for thread in self._threads:
+            thread.start()
 
     def take(self) -> str:
         """Return the name of a fresh copy."""
@@ -233,25 +241,40 @@ class Copies:
         """Let a copy be dropped soon."""
         self._used.put(name, timeout=COPY_SECONDS)
 
+    def close(self) -> None:
+        """Make and drop no more."""
+        self._is_over.set()
+        with suppress(Empty):
+            self._ready.get_nowait()
+        self._used.put(None, timeout=COPY_SECONDS)
+        for thread in self._threads:
+            thread.join(COPY_SECONDS)
+
     def _make(self) -> None:
-        while True:
+        while not self._is_over.is_set():
             name = f"{self._session.prefix}{uuid4().hex[:12]}"
             try:
-                self._session.administer(
-                    "CREATE DATABASE {} TEMPLATE {}", name, self._session.template
-                )
+                self._run("CREATE DATABASE {} TEMPLATE {}", name, self._session.template)
             except Exception as error:
                 self._ready.put(error)
                 return
             self._ready.put(name)
 
     def _drop(self) -> None:
-        while True:
+        while (name := self._used.get()) is not None:
             with suppress(psycopg2.Error):  # the session drops it at its end
-                self._session.administer("DROP DATABASE {} WITH (FORCE)", self._used.get())
+                self._run("DROP DATABASE {} WITH (FORCE)", name)
+
+    def _run(self, statement: str, *names: str) -> None:
+        with closing(owner(self._owner_url)) as connection, connection.cursor() as cursor:
+            cursor.execute(SQL(statement).format(*map(Identifier, names)))
 
 
-@cache
-def _copies(session: Session) -> Copies:
-    """Return the copies of a session in this process."""
-    return Copies(session)
+_COPIES: dict[Session, Copies] = {}  # of this process
+
+
+def owner(url: str) -> psycopg2.extensions.connection:
+    """Connect as the owner of all databases, outside of transactions."""
+    connection = psycopg2.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS)
+    connection.autocommit = True
+    return connection
