@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection
 from consumers import checkpoints
 from consumers.backoff import Backoff
 from consumers.broker import Broker, BrokerError, Message
-from consumers.tasks import QUEUES_AN_ATTEMPT, task_in, task_of
+from consumers.tasks import QUEUES_AN_ATTEMPT, ArtistNames, task_in, task_of
 from core.storage import StoreUnavailable
 from ledger.book import read
 from ledger.codec import decode
@@ -173,18 +173,19 @@ class Relay:
         """Return a page of each shard that is ahead, within bounds."""
         heads = read.heads()
         pages: list[Page] = []
+        names = ArtistNames()
         for shard, position in list(self._positions.items()):
             if sum(len(page.tasks) for page in pages) >= ROUND_MESSAGES:
                 break
             is_resting = time.monotonic() < self._rests_until.get(shard, 0.0)
             if heads[shard].position != position and not is_resting:
                 self._positions[shard] = self._positions.pop(shard)  # to the end of the line
-                page = self._page(shard, position)
+                page = self._page(shard, position, names)
                 if page.last > position:
                     pages.append(page)
         return pages
 
-    def _page(self, shard: int, position: int) -> Page:
+    def _page(self, shard: int, position: int, names: ArtistNames) -> Page:
         """Return the next page of a shard, up to an event that cannot be made a task.
 
         There the shard waits and says so, until it is mended; the others go on (G10).
@@ -192,7 +193,7 @@ class Relay:
         page = Page(shard, position)
         try:
             for row in read.page(shard, position, PAGE_EVENTS):
-                if row.type in QUEUES_AN_ATTEMPT and (task := task_of(decode(row))):
+                if row.type in QUEUES_AN_ATTEMPT and (task := task_of(decode(row), names)):
                     page.tasks.append((row.position, *task))
                 page.last = row.position
         except OUTAGES:

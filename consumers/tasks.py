@@ -72,7 +72,16 @@ class Attempt:
         return store().download_url(key, expires_seconds=self.link_seconds)
 
 
-def task_of(recorded: Recorded) -> tuple[str, Message] | None:
+class ArtistNames(dict[UUID, str]):
+    """The names that pictures visibly bear, each asked for once: to be kept for a moment only."""
+
+    def __missing__(self, artist_id: UUID) -> str:
+        names = User.objects.filter(id=artist_id).values_list("artist_name", "username")
+        self[artist_id] = next((name for name in names.first() or () if name), "")
+        return self[artist_id]
+
+
+def task_of(recorded: Recorded, names: ArtistNames) -> tuple[str, Message] | None:
     """Return (queue, message) for the attempt that `recorded` queues, or None if it is too late.
 
     `recorded` is one of QUEUES_AN_ATTEMPT; one that stands for a late result, which is there
@@ -84,7 +93,7 @@ def task_of(recorded: Recorded) -> tuple[str, Message] | None:
     try:
         if isinstance(attempt.request, GenerationRequested):
             queue = family_queue(attempt.request.model_family)
-            body = _generation(attempt, attempt.request)
+            body = _generation(attempt, attempt.request, names)
         else:
             queue, body = MODEL_TRAINING, _training(attempt, attempt.request)
     except TooLate as reason:
@@ -110,7 +119,7 @@ def task_in(stream: str) -> tuple[str, Message] | None:
     state = fold(stream)[0].state
     if not queued or state.job.status is not JobStatus.QUEUED:
         return None
-    return task_of(decode(queued[-1]))
+    return task_of(decode(queued[-1]), ArtistNames())
 
 
 def _attempt(recorded: Recorded) -> Attempt:
@@ -137,7 +146,9 @@ def _attempt(recorded: Recorded) -> Attempt:
     )
 
 
-def _generation(attempt: Attempt, request: GenerationRequested) -> dict[str, Any]:
+def _generation(
+    attempt: Attempt, request: GenerationRequested, names: ArtistNames
+) -> dict[str, Any]:
     prompt = open_text(request.prompt.sealed, request.prompt.key)
     if prompt is None:
         raise TooLate("its payer was erased")
@@ -146,16 +157,10 @@ def _generation(attempt: Attempt, request: GenerationRequested) -> dict[str, Any
         "style_id": str(request.style_id),
         "prompt": prompt,
         "model": {"url": attempt.link(request.model_key), "sha256": request.model_sha256},
-        "mark": _artist_name(request.artist_id),
+        "mark": names[request.artist_id],
         "parameters": {"size": request.size, "steps": request.steps, "seed": request.seed},
     }
     return _body(attempt, IMAGE_GENERATION, "generation", "image/png", data)
-
-
-def _artist_name(artist_id: UUID) -> str:
-    """Return the name that the picture visibly bears."""
-    names = User.objects.filter(id=artist_id).values_list("artist_name", "username").first()
-    return next((name for name in names or () if name), "")
 
 
 def _training(attempt: Attempt, request: TrainingRequested) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from consumers.tasks import task_of
+from consumers.tasks import ArtistNames, task_of
 from core.ids import new_id, new_job_id, task_id
 from core.models import Role
 from core.sealing import erase
@@ -261,4 +261,4 @@ def test_a_late_order_is_no_task(ann: Caller, job: dict[str, Any]) -> None:
     late(job)
     new = act(ann, job, "accept-late", key="late").json()
     rows = read.stream(f"generation-{new['id']}")
-    assert task_of(decode(rows[0])) is None
+    assert task_of(decode(rows[0]), ArtistNames()) is None

@@ -11,6 +11,7 @@ import pytest
 from django.conf import LazySettings
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from consumers import checkpoints, relay
 from consumers.broker import BrokerUnavailable, Refused
@@ -293,6 +294,16 @@ def test_every_task_is_published_once_and_in_the_order_of_its_shard(
     assert positions() == {shard: head.position for shard, head in read.heads().items()}
 
 
+def test_a_round_asks_once_for_an_artists_name(broker: EmbeddedBroker) -> None:
+    user, style = new_id(), trained_style(new_id())
+    give(granted(user, 500), *(order_picture(user, style) for _ in range(5)))
+    with CaptureQueriesContext(connection) as queries:
+        assert Relay(broker).round()
+    asked = [one for one in queries if 'FROM "core_user"' in one["sql"]]
+    assert len(asked) == 1
+    assert len(published()) == 5 + 1  # and the style's training
+
+
 def test_after_a_crash_before_the_checkpoint_a_task_is_published_again(
     broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -403,7 +414,7 @@ def test_an_event_that_cannot_be_read_stops_its_shard_and_no_other(
         pass
     assert sorted(published()) == sorted(ids([before, other]))
     assert positions()[3] == read.page(3, 0)[3].position - 1
-    monkeypatch.setattr(relay, "task_of", lambda recorded: None)  # mended
+    monkeypatch.setattr(relay, "task_of", lambda *_: None)  # mended
     monkeypatch.setattr(relay, "decode", lambda row: row)
     one._rests_until.clear()
     one.round()
@@ -477,7 +488,7 @@ def test_a_store_that_is_away_is_waited_for(
 ) -> None:
     job, stop, refused = Ordered().write(), threading.Event(), threading.Event()
 
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         refused.set()
         raise StoreUnavailable
 
