@@ -14,7 +14,7 @@ import django
 
 django.setup()
 
-from benchmarks import batch, capture, growth, posting, replay, single, timers  # noqa: E402 -- need Django's settings
+from benchmarks import batch, capture, delivery, growth, posting, replay, single, timers  # noqa: E402 -- need Django's settings
 from benchmarks.database import Server, server  # noqa: E402
 from benchmarks.effort import FULL, QUICK, Effort  # noqa: E402
 from benchmarks.figures import Figure, table, write_latest  # noqa: E402
@@ -28,6 +28,7 @@ BENCHES: dict[str, Callable[[Server, Effort], list[Figure]]] = {
     "growth": growth.run,
     "posting": posting.run,
     "timers": timers.run,
+    "delivery": delivery.run,
 }
 
 

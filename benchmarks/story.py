@@ -65,15 +65,15 @@ def order(command: object, actor: UUID) -> Order:
     )
 
 
-def request(payer: UUID, artist: UUID) -> Order:
-    """Return the order of a picture."""
+def request(payer: UUID, artist: UUID, prompt: Sealed = SEALED_PROMPT) -> Order:
+    """Return the order of a picture; the default prompt can be opened by nobody."""
     generation = new_job_id(payer)
     command = RequestGeneration(
         generation_id=generation,
         user_id=payer,
         style_id=style_of(artist),
         task_id=task_id(generation, 1),
-        prompt=SEALED_PROMPT,
+        prompt=prompt,
         seed=7,
     )
     return order(command, payer)
