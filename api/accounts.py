@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 from rest_framework import serializers
 
 from api.errors import FieldProblem
-from api.parsing import StrictCharField
+from core.fields import StrictCharField
 from core.models import User
 
 _USERNAME = re.compile(r"[\w.+-]+")  # letters of any script; no @, so that it is no address

@@ -32,11 +32,11 @@ from api.authentication import credential, person
 from api.errors import FieldProblem, Problem
 from api.messages import message
 from api.pagination import Page
-from api.parsing import StrictBooleanField, StrictCharField
 from api.permissions import Anyone, SignedIn
 from api.positions import add_positions
 from api.schema import paged
 from api.welcome import grant_welcome
+from core.fields import StrictBooleanField, StrictCharField
 from core.keys import SCOPES, Credential, issue
 from core.models import ApiKey, User
 from core.sealing import ensure_key

@@ -3,9 +3,7 @@
 A view validates, builds one command, and returns `answered(send(request, command), {...})`.
 """
 
-import re
 from typing import Any
-from uuid import UUID
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,12 +12,12 @@ from api.authentication import person
 from api.errors import Problem
 from api.idempotency import fingerprint, idempotency_key, mark_replayed
 from api.positions import add_positions
+from core import traces
 from core.logs import request_id
 from ledger.commands import Command
 from ledger.handlers import handle
 from ledger.orders import Accepted, Context, Key, Order, Refused
-
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+from ledger.requests import correlation
 
 
 def send(request: Request, command: Command, *, key_required: bool = True) -> Accepted:
@@ -39,12 +37,11 @@ def context_of(request: Request, *, key_required: bool = True) -> Context:
     actor = f"user/{person(request).id}"
     given = idempotency_key(request, required=key_required)
     key = Key(scope=actor, key=given, fingerprint=fingerprint(request)) if given else None
-    traceparent = request.headers.get("traceparent", "")
     return Context(
         actor=actor,
         key=key,
-        correlation_id=_correlation_id(),
-        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
+        correlation_id=correlation(request_id()),
+        traceparent=traces.current(),
     )
 
 
@@ -55,11 +52,3 @@ def answered(accepted: Accepted, data: Any, *, status: int = 200) -> Response:
     if accepted.replayed:
         mark_replayed(response)
     return response
-
-
-def _correlation_id() -> UUID | None:
-    """Return the request's id where it has the form of a UUID, as those that we draw have."""
-    try:
-        return UUID(request_id() or "")
-    except ValueError:
-        return None

@@ -12,8 +12,8 @@ from rest_framework.views import APIView
 from api.authentication import person
 from api.door import answered, send
 from api.idempotency import idempotency_key
-from api.parsing import ParagraphField, StrictCharField, StrictIntegerField, TokensField
 from api.permissions import IsArtist, IsArtistOrOperator, IsOperator
+from core.fields import ParagraphField, StrictCharField, StrictIntegerField
 from core.ids import new_id
 from core.models import Role
 from core.sealing import seal
@@ -31,6 +31,7 @@ from ledger.domain.earnings import (
 from ledger.domain.errors import UnknownPayout
 from ledger.domain.events import Sealed
 from ledger.orders import Accepted
+from ledger.requests import TokensField
 from ledger.states import fold
 from projections.open_accounts import open_balance
 

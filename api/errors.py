@@ -16,14 +16,13 @@ from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from api.messages import message
+from api.messages import FIELD_MESSAGES, message
 from core.logs import request_id
+from core.refusals import RETRYABLE, Fault, Faults, error_body, field_errors
 from core.storage import StorageError
 from ledger.domain.errors import RuleBroken
 
 log = structlog.get_logger(__name__)
-RETRYABLE = frozenset({425, 429, 500, 502, 503, 504})
-NON_FIELD = "non_field_errors"
 
 
 class Problem(Exception):
@@ -60,10 +59,6 @@ class Problem(Exception):
         )
 
 
-Fault = dict[str, str]
-Faults = dict[str, list[Fault]]
-
-
 class FieldProblem(Problem):
     """A 422 about fields, found where no serializer could find it."""
 
@@ -79,16 +74,8 @@ class FieldProblem(Problem):
 def body(
     status: int, code: str, text: str, details: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Return the error object; the status tells whether the same request may be sent again."""
-    return {
-        "error": {
-            "code": code,
-            "message": text,
-            "details": dict(details or {}),
-            "retryable": status in RETRYABLE,
-            "request_id": request_id(),
-        }
-    }
+    """Return the error object of the request that is being answered."""
+    return error_body(status, code, text, details=details, request_id=request_id())
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
@@ -124,7 +111,7 @@ def _problem(exc: Exception) -> Problem | None:
         case StorageError():
             return Problem(exc.status, exc.code, text=str(type(exc)()))  # not what it met
         case exceptions.ValidationError():
-            return Problem(422, "invalid_fields", details=field_errors(exc.get_full_details()))
+            return Problem(422, "invalid_fields", details=_faults(exc))
         case exceptions.APIException():
             return _of_rest_framework(exc)
         case OperationalError() | InterfaceError():
@@ -132,6 +119,15 @@ def _problem(exc: Exception) -> Problem | None:
             return Problem(503, "unavailable", retry_after_seconds=1)
         case _:
             return _of_django(exc)
+
+
+def _faults(exc: exceptions.ValidationError) -> Faults:
+    """Return the faults by field; texts of ours in the reader's language."""
+    found = field_errors(exc.get_full_details())
+    for fault in (one for faults in found.values() for one in faults):
+        if fault["message"] in ("", FIELD_MESSAGES.get(fault["code"], ("", ""))[0]):
+            fault["message"] = message(fault["code"])
+    return found
 
 
 def _of_django(exc: Exception) -> Problem | None:
@@ -163,40 +159,6 @@ def _of_rest_framework(exc: exceptions.APIException) -> Problem:
     )
 
 
-def field_errors(full: Any) -> Faults:
-    """Flatten REST framework's nested details to `{"items.3.amount": [{code, message}]}`."""
-    found: Faults = {}
-    _collect(full, "", found)
-    return found
-
-
-def _collect(node: Any, path: str, found: Faults) -> None:
-    if _is_fault(node):
-        fault = {"code": str(node["code"]), "message": str(node["message"])}
-        found.setdefault(path or NON_FIELD, []).append(fault)
-    elif isinstance(node, Mapping):
-        for name, inner in node.items():
-            _collect(inner, _joined(path, str(name)), found)
-    else:
-        for index, inner in enumerate(node):
-            _collect(inner, path if _is_fault(inner) else _joined(path, str(index)), found)
-
-
-def _is_fault(node: Any) -> bool:
-    """Tell a fault from a body whose own fields are called `message` and `code`."""
-    return (
-        isinstance(node, Mapping)
-        and node.keys() == {"message", "code"}
-        and isinstance(node["message"], str)
-    )
-
-
-def _joined(path: str, name: str) -> str:
-    if name == NON_FIELD and path:
-        return path
-    return f"{path}.{name}" if path else name
-
-
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Answer what Django refuses before any view (a forged host, a broken form)."""
     if isinstance(exception, RequestDataTooBig):
@@ -221,5 +183,5 @@ def page_not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """Answer an exception that nobody foresaw: logged with its places, never told."""
-    log.error("unexpected_exception", exc_info=sys.exc_info())
+    log.error("unexpected_exception", alarm=True, exc_info=sys.exc_info())
     return answer(Problem(500, "internal_error"))

@@ -13,12 +13,12 @@ from rest_framework.views import APIView
 
 from api.authentication import person
 from api.door import answered, send
-from api.generations import GenerationSerializer, own_generation, render, requested
+from api.generations import GenerationSerializer, own_generation, requested
 from api.idempotency import idempotency_key
 from api.maintenance import refuse_during_maintenance
-from api.parsing import StrictCharField, TokensField
 from api.permissions import IsOperator, IsUser
-from core.ids import new_job_id, successor_job_id, task_id
+from core.fields import StrictCharField
+from core.ids import successor_job_id, task_id
 from core.images.results import MAX_RESULT_BYTES
 from core.sealing import PersonErased, seal
 from core.storage import ObjectMissing, store
@@ -26,14 +26,16 @@ from ledger.book import read
 from ledger.domain.cancel import CancelGeneration, preview
 from ledger.domain.errors import LateResultGone, UnknownGeneration
 from ledger.domain.events import Sealed
-from ledger.domain.generation import RequestGeneration, generation_stream
+from ledger.domain.generation import generation_stream
 from ledger.domain.late import AcceptLateResult, acceptable
 from ledger.domain.refund import RefundGeneration
 from ledger.objects import picture_key
 from ledger.orders import Accepted
+from ledger.requests import RetryRequestSerializer, retry
 from ledger.states import fold
 from projections.generations import Generation, GenerationsProjector
 from projections.jobs import job_of
+from projections.shown import render
 
 MAX_NOTE_CHARACTERS = 1_000
 
@@ -44,12 +46,6 @@ class CancelPreviewSerializer(serializers.Serializer[Any]):
     released = serializers.IntegerField(help_text="Tokens that come back at once.")
     at_stake = serializers.IntegerField(
         help_text="Tokens that come back unless the result arrives first."
-    )
-
-
-class RetryRequestSerializer(serializers.Serializer[Any]):
-    expected_price = TokensField(
-        default=None, allow_null=True, help_text="What the payer was shown; else 409."
     )
 
 
@@ -94,22 +90,7 @@ class RetryView(APIView):
         idempotency_key(request)  # a missing key is told before any field
         asked = RetryRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        old = own_generation(request, generation_id)
-        if old.prompt is None or old.prompt_key is None:
-            raise UnknownGeneration
-        new_id = new_job_id(old.user_id)
-        command = RequestGeneration(
-            generation_id=new_id,
-            user_id=old.user_id,
-            style_id=old.style_id,
-            task_id=task_id(new_id, 1),
-            prompt=Sealed(old.prompt, old.prompt_key),
-            seed=old.seed,
-            size=old.size,
-            steps=old.steps,
-            expected_price=asked.validated_data["expected_price"],
-            retry_of=generation_id,
-        )
+        command = retry(person(request).id, generation_id, asked.validated_data)
         accepted = send(request, command)
         return answered(accepted, render([requested(accepted)], places={})[0], status=201)
 

@@ -1,6 +1,5 @@
 """`/api/generations/`: pictures ordered, watched and fetched by who pays for them."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -15,38 +14,21 @@ from api.authentication import person
 from api.door import answered, send
 from api.fields import Fields
 from api.idempotency import idempotency_key
-from api.jobs import (
-    STATUSES,
-    JobSerializer,
-    Texts,
-    opened,
-    remaining_seconds,
-    render_job,
-    render_queue,
-    sealed,
-    sealed_error,
-)
+from api.jobs import STATUSES, JobSerializer
 from api.maintenance import refuse_during_maintenance
-from api.messages import message
 from api.pagination import Page, mark_key, mark_of
-from api.parsing import StrictCharField, StrictIntegerField, StrictUUIDField, TokensField
 from api.permissions import Anyone, IsUser, per_method
 from api.positions import wait_until_projected
 from api.schema import paged
-from core.ids import new_job_id, task_id
-from core.sealing import seal
-from core.storage import store
+from core.fields import StrictUUIDField
 from ledger.book import read
 from ledger.domain.errors import UnknownGeneration
-from ledger.domain.events import Sealed
 from ledger.domain.generation import (
-    MAX_SEED,
-    MAX_STEPS,
     SIZES,
-    RequestGeneration,
     generation_stream,
 )
 from ledger.orders import Accepted
+from ledger.requests import GenerationRequestSerializer, picture
 from projections.generations import (
     GENERATION,
     Generation,
@@ -56,35 +38,7 @@ from projections.generations import (
 )
 from projections.jobs import job_of
 from projections.reading import Place, places_in_queue
-
-MAX_PROMPT_CHARACTERS = 2_000
-RESULT_LINK_SECONDS = 3600
-_EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg"}
-
-
-class ParametersSerializer(serializers.Serializer[Any]):
-    size = serializers.ChoiceField(SIZES, required=False)
-    steps = StrictIntegerField(min_value=1, max_value=MAX_STEPS, required=False)
-    seed = StrictIntegerField(
-        min_value=0, max_value=MAX_SEED, required=False, help_text="Drawn when it is left out."
-    )
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the parameters; a misspelt one is refused, since its order would be paid."""
-        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
-        if unknown:
-            fault = serializers.ErrorDetail(message("unknown_field"), code="unknown_field")
-            raise serializers.ValidationError({name: [fault] for name in unknown})
-        return super().to_internal_value(data)
-
-
-class GenerationRequestSerializer(serializers.Serializer[Any]):
-    style_id = StrictUUIDField()
-    prompt = StrictCharField(max_length=MAX_PROMPT_CHARACTERS)
-    parameters = ParametersSerializer(default=dict)
-    expected_price = TokensField(
-        default=None, allow_null=True, help_text="What the payer was shown; else 409."
-    )
+from projections.shown import remaining_seconds, render, render_queue
 
 
 class ShownParametersSerializer(serializers.Serializer[Any]):
@@ -158,18 +112,7 @@ class GenerationsView(APIView):
         idempotency_key(request)  # a missing key is told before any field
         asked = GenerationRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        given, user_id = asked.validated_data, person(request).id
-        generation_id = new_job_id(user_id)
-        command = RequestGeneration(
-            generation_id=generation_id,
-            user_id=user_id,
-            style_id=given["style_id"],
-            task_id=task_id(generation_id, 1),
-            prompt=Sealed(*seal(user_id, given["prompt"])),
-            expected_price=given["expected_price"],
-            **{"seed": secrets.randbelow(MAX_SEED + 1)} | given["parameters"],
-        )
-        accepted = send(request, command)
+        accepted = send(request, picture(person(request).id, asked.validated_data))
         return answered(accepted, render([requested(accepted)], places={})[0], status=201)
 
 
@@ -261,50 +204,3 @@ def own_generation(request: Request, generation_id: UUID) -> Generation:
 
 def _places(rows: Sequence[Generation]) -> Mapping[UUID, Place]:
     return places_in_queue(GENERATION, [row for row in rows if row.status == "queued"])
-
-
-def render(rows: Sequence[Generation], *, places: Mapping[UUID, Place]) -> list[dict[str, Any]]:
-    """Return generations as the API shows them; their texts cost one query at most."""
-    texts = opened(text for row in rows for text in (_prompt(row), sealed_error(row)))
-    return [_render(row, places.get(row.id), texts) for row in rows]
-
-
-def _render(row: Generation, place: Place | None, texts: Texts) -> dict[str, Any]:
-    prompt, path = _prompt(row), f"/api/generations/{row.id}/"
-    return render_job(row, place, texts) | {
-        "style_id": row.style_id,
-        "artist_id": row.artist_id,
-        "prompt": prompt and texts[prompt],
-        "parameters": {"size": row.size, "steps": row.steps, "seed": row.seed},
-        "model_sha256": row.model_sha256,
-        "result": _result(row),
-        "retry_of": row.retry_of,
-        "late_of": row.late_of,
-        "links": {
-            "self": path,
-            "progress": f"{path}progress/",
-            "style": f"/api/styles/{row.style_id}/",
-        },
-    }
-
-
-def _prompt(row: Generation) -> tuple[str, UUID] | None:
-    return sealed(row.prompt, row.prompt_key)
-
-
-def _result(row: Generation) -> dict[str, Any] | None:
-    if row.result_key is None or row.content_type is None:
-        return None
-    return {
-        "url": store().download_url(
-            row.result_key,
-            expires_seconds=RESULT_LINK_SECONDS,
-            filename=f"{row.id}.{_EXTENSIONS[row.content_type]}",
-            content_type=row.content_type,
-        ),
-        "sha256": row.result_sha256,
-        "bytes": row.result_bytes,
-        "content_type": row.content_type,
-        "width": row.width,
-        "height": row.height,
-    }

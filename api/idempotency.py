@@ -1,8 +1,6 @@
 """`Idempotency-Key`: which request this is, so that a repetition gets the first answer (G7)."""
 
 import hashlib
-import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +9,11 @@ from django.http import HttpResponse, QueryDict
 from rest_framework.request import Request
 
 from api.errors import Problem
+from ledger import requests
+from ledger.requests import KEY_FORM
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
-_FORM = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def idempotency_key(request: Request, *, required: bool = True) -> str | None:
@@ -27,19 +26,15 @@ def idempotency_key(request: Request, *, required: bool = True) -> str | None:
         if required:
             raise Problem(400, "idempotency_key_required")
         return None
-    if not _FORM.fullmatch(given):
+    if not KEY_FORM.fullmatch(given):
         raise Problem(400, "idempotency_key_invalid")
     return given
 
 
 def fingerprint(request: Request) -> str:
-    """Return the SHA-256 over the route and the canonical body: the same request, the same text.
-
-    Key order and white space of JSON do not count; uploaded files count by content.
-    """
+    """Return the request's fingerprint; uploaded files count by content."""
     route = f"{request.method} {request.path.rstrip('/')}"
-    canonical = json.dumps(_canonical(request.data), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(f"{route}\n{canonical}".encode()).hexdigest()
+    return requests.fingerprint(route, _canonical(request.data))
 
 
 def _canonical(value: Any) -> Any:

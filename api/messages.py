@@ -11,6 +11,8 @@ from django.utils import translation
 from django.utils.translation import trans_real
 
 from api.korean import KOREAN
+from core.refusals import ENGLISH
+from ledger.requests import UNKNOWN_COLOUR
 
 # Code -> (English, Korean).
 MESSAGES: dict[str, tuple[str, str]] = {
@@ -39,7 +41,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "This request needs an Idempotency-Key header.",
         "이 요청에는 Idempotency-Key 헤더가 필요합니다.",
     ),
-    "internal_error": ("Something went wrong on our side.", "서버 내부 오류가 발생했습니다."),
+    "internal_error": (ENGLISH["internal_error"], "서버 내부 오류가 발생했습니다."),
     "invalid_api_key": (
         "The API key is unknown, expired or revoked.",
         "API 키가 없거나 만료되었거나 폐기되었습니다.",
@@ -48,13 +50,13 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The user name or the password is wrong.",
         "사용자 이름 또는 비밀번호가 올바르지 않습니다.",
     ),
-    "invalid_fields": ("Some fields are invalid.", "올바르지 않은 필드가 있습니다."),
+    "invalid_fields": (ENGLISH["invalid_fields"], "올바르지 않은 필드가 있습니다."),
     "invalid_signature": (
         "The signature is missing, wrong or too old.",
         "서명이 없거나 올바르지 않거나 너무 오래되었습니다.",
     ),
     "json_too_deep": (
-        "The body is nested too deeply.",
+        ENGLISH["json_too_deep"],
         "본문의 중첩이 너무 깊습니다.",
     ),
     "job_type_not_allowed": (
@@ -66,13 +68,17 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Ledger-Position은 7-1234 형식의 위치를 쉼표로 이은 값이어야 합니다.",
     ),
     "malformed_json": (
-        "The body is not valid JSON in UTF-8.",
+        ENGLISH["malformed_json"],
         "본문이 올바른 UTF-8 JSON이 아닙니다.",
     ),
     "malformed_request": ("The body cannot be read.", "본문을 읽을 수 없습니다."),
     "method_not_allowed": (
         "This path does not answer that method.",
         "이 경로에서 허용되지 않는 메서드입니다.",
+    ),
+    "metrics_token_needed": (
+        "Send the token of the metrics: Authorization: Bearer ...",
+        "지표를 읽으려면 토큰이 필요합니다: Authorization: Bearer ...",
     ),
     "not_acceptable": (
         "This path cannot answer in an accepted media type.",
@@ -88,7 +94,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "not_ready": ("The server is not ready.", "서버가 아직 준비되지 않았습니다."),
     "operator_only": (
-        "Only operators can perform this action.",
+        ENGLISH["operator_only"],
         "운영자만 이 작업을 수행할 수 있습니다.",
     ),
     "payload_too_large": ("The body is too large.", "본문이 너무 큽니다."),
@@ -101,7 +107,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "기록한 내용이 아직 반영되지 않았습니다. 다시 시도해 주세요.",
     ),
     "scope_missing": (
-        "This API key lacks the scope that the action needs.",
+        ENGLISH["scope_missing"],
         "이 API 키에는 해당 작업에 필요한 범위가 없습니다.",
     ),
     "throttled": ("Too many requests; wait.", "요청이 너무 많습니다. 잠시 기다려 주세요."),
@@ -127,7 +133,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "지원하지 않는 본문 형식입니다.",
     ),
     "user_only": (
-        "Only users and artists can perform this action.",
+        ENGLISH["user_only"],
         "사용자와 작가만 이 작업을 수행할 수 있습니다.",
     ),
     "webhook_id_reused": (
@@ -151,7 +157,7 @@ FIELD_MESSAGES: dict[str, tuple[str, str]] = {
         "같은 그림이 두 번 전송되었습니다.",
     ),
     "unknown_field": (
-        "There is no such field.",
+        ENGLISH["unknown_field"],
         "존재하지 않는 필드입니다.",
     ),
     "unknown_family": (
@@ -159,11 +165,11 @@ FIELD_MESSAGES: dict[str, tuple[str, str]] = {
         "서버가 알지 못하는 모델 계열입니다.",
     ),
     "unknown_colour": (
-        "Tokens are paid, promo, or promo with a last day.",
+        UNKNOWN_COLOUR,
         "토큰 종류는 paid, promo 또는 만료일이 있는 promo입니다.",
     ),
     "control_characters": (
-        "Control characters are not allowed.",
+        ENGLISH["control_characters"],
         "제어 문자는 사용할 수 없습니다.",
     ),
     "invalid_cursor": (
@@ -171,14 +177,14 @@ FIELD_MESSAGES: dict[str, tuple[str, str]] = {
         "이 목록에서 발급한 커서가 아닙니다.",
     ),
     "invalid_integer": (
-        "A whole number is required, not a string or a fraction.",
+        ENGLISH["invalid_integer"],
         "문자열이나 소수가 아닌 정수가 필요합니다.",
     ),
     "invalid_limit": (
         "The limit must be a whole number from 1 to 100.",
         "limit은 1~100의 정수여야 합니다.",
     ),
-    "invalid_string": ("A string is required.", "문자열이 필요합니다."),
+    "invalid_string": (ENGLISH["invalid_string"], "문자열이 필요합니다."),
     "invalid_tag": (
         "A tag has 1 to 30 letters, digits, _ and - only.",
         "태그는 1~30자의 문자, 숫자, _ 와 - 만 사용할 수 있습니다.",
@@ -187,7 +193,7 @@ FIELD_MESSAGES: dict[str, tuple[str, str]] = {
         "A user name has letters, digits and _ . + - only.",
         "사용자 이름에는 문자, 숫자, _ . + - 만 사용할 수 있습니다.",
     ),
-    "invalid_uuid": ("A UUID is required.", "UUID가 필요합니다."),
+    "invalid_uuid": (ENGLISH["invalid_uuid"], "UUID가 필요합니다."),
     "in_the_past": ("This time has passed.", "이미 지난 시각입니다."),
     "mismatch": ("This is not the account's address.", "계정의 이메일 주소와 다릅니다."),
     "not_an_image": ("The file is not a picture.", "이미지 파일이 아닙니다."),

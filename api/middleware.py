@@ -1,4 +1,4 @@
-"""What happens around every request: its id, and one line in the log."""
+"""What happens around every request: its id and trace, and one line in the log."""
 
 import re
 import time
@@ -8,23 +8,26 @@ from collections.abc import Callable
 import structlog
 from django.http import HttpRequest, HttpResponseBase
 
+from core import traces
+
 log = structlog.get_logger(__name__)
 HEADER = "X-Request-ID"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class RequestId:
-    """Give each request an id (the caller's, if well-formed), answer it, log the route."""
+    """Give each request an id and a trace (the caller's, if well-formed), log the route."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer `request` with its id bound to every log line written meanwhile."""
+        """Answer `request` with its id and trace bound to every log line written meanwhile."""
         given = request.headers.get(HEADER, "")
         name = given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=name):
+        traceparent = traces.accepted(request.headers.get(traces.HEADER)) or traces.begun(name)
+        with structlog.contextvars.bound_contextvars(request_id=name), traces.traced(traceparent):
             response = self.get_response(request)
             response[HEADER] = name
             log.info(

@@ -19,10 +19,10 @@ from rest_framework.views import APIView
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from api.errors import Problem
-from api.parsing import StrictCharField, StrictIntegerField, StrictUUIDField
 from api.permissions import Anyone, IsUser
 from api.positions import add_positions
 from api.purchases import own_purchase
+from core.fields import StrictCharField, StrictIntegerField, StrictUUIDField
 from core.ids import new_id
 from ledger.domain.change import Disposition
 from ledger.domain.errors import UnknownPurchase

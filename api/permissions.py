@@ -13,6 +13,7 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission
 from api.authentication import credential, person
 from api.errors import Problem
 from core.models import Role
+from ledger.requests import HOLDERS
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -53,7 +54,7 @@ class SignedIn(BasePermission):
 class IsUser(SignedIn):
     """Users and artists: those who have a wallet."""
 
-    roles = frozenset({Role.USER, Role.ARTIST})
+    roles = HOLDERS
     refusal = "user_only"
 
 

@@ -13,8 +13,8 @@ from rest_framework.views import APIView
 
 from api.authentication import person
 from api.door import answered, send
-from api.parsing import StrictCharField
 from api.permissions import Anyone, IsUser
+from core.fields import StrictCharField
 from core.ids import new_id
 from ledger.domain.purchase import PurchaseState, StartPurchase, purchase_stream
 from ledger.states import fold

@@ -9,8 +9,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.authentication import person
-from api.parsing import StrictUUIDField
 from api.permissions import IsUser
+from core.fields import StrictUUIDField
 from ledger.book import read
 from ledger.book.load import load
 from ledger.domain import money

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from api.authentication import person
 from api.door import answered, context_of, send
 from api.errors import Problem
-from api.parsing import StrictCharField, StrictIntegerField, StrictJSONParser
+from api.parsing import StrictJSONParser
 from api.permissions import IsArtist
 from api.pictures import (
     PICTURES,
@@ -26,6 +26,7 @@ from api.pictures import (
 )
 from api.positions import wait_until_projected
 from api.styles import own_style
+from core.fields import StrictCharField, StrictIntegerField
 from core.ids import new_id
 from core.images.picture import MAX_PICTURE_BYTES
 from core.storage import ObjectMissing, store

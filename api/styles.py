@@ -20,17 +20,12 @@ from api.door import answered, context_of, send
 from api.errors import FieldProblem, Problem
 from api.fields import Fields
 from api.pagination import Page
-from api.parsing import (
-    ParagraphField,
-    StrictBooleanField,
-    StrictCharField,
-    StrictIntegerField,
-    StrictJSONParser,
-)
+from api.parsing import StrictJSONParser
 from api.permissions import Anyone, IsArtist, per_method
 from api.pictures import check_pictures, image_commands, picture_files
 from api.positions import wait_until_projected
 from api.schema import paged
+from core.fields import ParagraphField, StrictBooleanField, StrictCharField, StrictIntegerField
 from core.ids import new_id
 from core.models import User
 from core.sealing import open_many, seal

@@ -19,7 +19,7 @@ from core.postgres.checks import session_faults
 
 log = structlog.get_logger(__name__)
 _CONNECT_SECONDS = 1.0
-_AMQP_PORT = 5672
+_AMQP_PORTS = {"amqp": 5672, "amqps": 5671}
 
 
 class HealthView(APIView):
@@ -50,7 +50,7 @@ class ReadyView(APIView):
 def _outcome(name: str, check: Callable[[], str]) -> str:
     try:
         return check()
-    except (DatabaseError, InterfaceError, OSError) as failure:
+    except (DatabaseError, InterfaceError, OSError, ValueError) as failure:  # or a wrong setting
         log.warning("check_failed", check=name, exc_info=failure)
         return "unreachable"
 
@@ -70,18 +70,34 @@ def _session() -> str:
     """Ask what makes this session unfit for the book; the log says what it is."""
     faults = session_faults(connection)
     if faults:
-        log.error("session_unfit", faults=faults)
+        log.error("session_unfit", alarm=True, faults=faults)
     return "unfit" if faults else "ok"
 
 
 def _broker() -> str:
-    """Reach the broker's port; whether it takes our login is the consumers' business."""
-    if not settings.AMQP_URL:
-        return "ok"
-    parts = urlsplit(settings.AMQP_URL)
-    address = (parts.hostname or "127.0.0.1", parts.port or _AMQP_PORT)
-    with socket.create_connection(address, timeout=_CONNECT_SECONDS):
-        return "ok"
+    """Reach the port of any of its hosts; whether it takes our login is the consumers' business."""
+    failure: OSError | None = None
+    for address in amqp_addresses(settings.AMQP_URL):
+        try:
+            with socket.create_connection(address, timeout=_CONNECT_SECONDS):
+                return "ok"
+        except OSError as error:
+            failure = error
+    if failure:
+        raise failure
+    return "ok"
+
+
+def amqp_addresses(url: str) -> list[tuple[str, int]]:
+    """Return where the hosts in `url` listen; they are parted by commas (see consumers.amqp)."""
+    addresses: list[tuple[str, int]] = []
+    scheme = "amqp"
+    for part in filter(None, url.split(",")):
+        named, _, rest = part.strip().rpartition("://")
+        scheme = named or scheme
+        host = urlsplit("//" + rest.partition("/")[0].rpartition("@")[2])
+        addresses.append((host.hostname or "127.0.0.1", host.port or _AMQP_PORTS.get(scheme, 0)))
+    return addresses
 
 
 CHECKS: dict[str, Callable[[], str]] = {

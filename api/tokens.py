@@ -13,21 +13,23 @@ from rest_framework.views import APIView
 
 from api.authentication import person
 from api.door import answered, send
-from api.errors import FieldProblem
 from api.pagination import Page
-from api.parsing import ParagraphField, StrictCharField, StrictUUIDField, TokensField
 from api.permissions import IsOperator, IsUser
 from api.positions import wait_until_projected
 from api.schema import paged
-from core.ids import new_id
-from core.models import User
-from core.sealing import open_many, seal
+from core.sealing import open_many
 from ledger.book.load import load
 from ledger.book.read import shard_of
 from ledger.book.wallet import Wallet, explained
 from ledger.domain import money
-from ledger.domain.events import Sealed
-from ledger.domain.wallet import GrantTokens, TransferTokens
+from ledger.requests import (
+    GrantRequestSerializer,
+    TransferRequestSerializer,
+    grant,
+    moved,
+    transfer,
+    wallets,
+)
 from projections.statement import Place, StatementProjector, Transaction, transactions
 
 
@@ -82,20 +84,6 @@ class TransactionSerializer(serializers.Serializer[Any]):
     related = serializers.DictField()
     memo = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
-
-
-class TransferRequestSerializer(serializers.Serializer[Any]):
-    recipient_id = StrictUUIDField()
-    amount = TokensField()
-    memo = ParagraphField(max_length=500, allow_blank=True, default="")
-
-
-class GrantRequestSerializer(serializers.Serializer[Any]):
-    user_id = StrictUUIDField()
-    amount = TokensField()
-    colour = StrictCharField(max_length=16, default=money.PROMO)
-    reason = serializers.RegexField(r"^[a-z][a-z0-9_]{0,49}\Z", default="grant")
-    memo = ParagraphField(max_length=500, allow_blank=True, default="")
 
 
 class MovedSerializer(serializers.Serializer[Any]):
@@ -232,29 +220,10 @@ class TransfersView(APIView):
     def post(self, request: Request) -> Response:
         asked = TransferRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        sender, recipient_id = person(request), asked.validated_data["recipient_id"]
-        command = TransferTokens(
-            transfer_id=new_id(sender.id),
-            user_id=sender.id,
-            recipient_id=recipient_id,
-            amount=asked.validated_data["amount"],
-            memo=_memo(sender.id, asked.validated_data["memo"]),
-            has_wallet=_has_wallet(recipient_id),
-        )
-        accepted = send(request, command)
-        moved = accepted.state.event
-        return answered(
-            accepted,
-            {
-                "id": UUID(accepted.stream[-36:]),
-                "user_id": moved.user_id,
-                "recipient_id": moved.recipient_id,
-                "amount": moved.amount,
-                "colour": money.PAID,
-                "created_at": accepted.state.moved_at,
-            },
-            status=201,
-        )
+        given = asked.validated_data
+        has_wallet = bool(wallets([given["recipient_id"]]))
+        accepted = send(request, transfer(person(request).id, given, has_wallet=has_wallet))
+        return answered(accepted, moved(accepted), status=201)
 
 
 class GrantsView(APIView):
@@ -267,40 +236,6 @@ class GrantsView(APIView):
         asked = GrantRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         given = asked.validated_data
-        if not money.is_colour(given["colour"]):
-            raise FieldProblem("colour", "unknown_colour")
-        operator, has_wallet = person(request), _has_wallet(given["user_id"])
-        command = GrantTokens(
-            grant_id=new_id(operator.id),  # in the operator's shard, where the key is remembered
-            user_id=given["user_id"],
-            amount=given["amount"],
-            colour=given["colour"],
-            reason=given["reason"],
-            memo=_memo(given["user_id"], given["memo"]) if has_wallet else None,
-            has_wallet=has_wallet,
-        )
-        accepted = send(request, command)
-        granted = accepted.state.event
-        return answered(
-            accepted,
-            {
-                "id": UUID(accepted.stream[-36:]),
-                "user_id": granted.user_id,
-                "amount": granted.amount,
-                "colour": granted.colour,
-                "created_at": accepted.state.moved_at,
-            },
-            status=201,
-        )
-
-
-def _has_wallet(user_id: UUID) -> bool:
-    """Return whether this is an active account with a wallet.
-
-    The door refuses without one, so that a repetition gets the first answer (G7).
-    """
-    return User.objects.filter(id=user_id, is_active=True, role__in=IsUser.roles).exists()
-
-
-def _memo(user_id: UUID, text: str) -> Sealed | None:
-    return Sealed(*seal(user_id, text)) if text else None
+        has_wallet = bool(wallets([given["user_id"]]))
+        accepted = send(request, grant(person(request).id, given, has_wallet=has_wallet))
+        return answered(accepted, moved(accepted), status=201)

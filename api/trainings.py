@@ -15,10 +15,10 @@ from api.authentication import person
 from api.door import answered, send
 from api.maintenance import refuse_during_maintenance
 from api.messages import message
-from api.parsing import StrictIntegerField
 from api.permissions import IsArtist
 from api.positions import wait_until_projected
 from api.styles import own_style
+from core.fields import StrictIntegerField
 from core.ids import new_job_id, task_id
 from ledger.domain.cancel import CancelTraining
 from ledger.domain.dataset import dataset_stream

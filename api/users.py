@@ -19,8 +19,8 @@ from api.accounts import (
 )
 from api.authentication import person
 from api.errors import FieldProblem, Problem
-from api.parsing import StrictCharField
 from api.permissions import IsUser, SignedIn
+from core.fields import StrictCharField
 from core.models import Role, User
 
 

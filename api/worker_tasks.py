@@ -15,11 +15,11 @@ from rest_framework.views import APIView
 
 from api.errors import Problem
 from api.messages import message
-from api.parsing import StrictCharField, StrictIntegerField, StrictUUIDField
 from api.threads import CLIENT_GONE
 from api.worker_auth import IsWorker, WorkerSignature, worker_of
 from api.workers import JobTypesField
 from core import queue
+from core.fields import StrictCharField, StrictIntegerField, StrictUUIDField
 from core.workers import task_queue
 
 MAX_WAIT_SECONDS = 20

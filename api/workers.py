@@ -13,9 +13,9 @@ from rest_framework.views import APIView
 
 from api.errors import FieldProblem
 from api.pagination import Page
-from api.parsing import StrictCharField
 from api.permissions import IsOperator
 from api.schema import paged
+from core.fields import StrictCharField
 from core.models import Worker
 from core.workers import JOB_TYPES, create_worker, revoke_worker, rotate_secret
 

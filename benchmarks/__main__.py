@@ -14,7 +14,17 @@ import django
 
 django.setup()
 
-from benchmarks import batch, capture, delivery, growth, posting, replay, single, timers  # noqa: E402 -- need Django's settings
+from benchmarks import (  # noqa: E402 -- need Django's settings
+    batch,
+    capture,
+    commands,
+    delivery,
+    growth,
+    posting,
+    replay,
+    single,
+    timers,
+)
 from benchmarks.database import Server, server  # noqa: E402
 from benchmarks.effort import FULL, QUICK, Effort  # noqa: E402
 from benchmarks.figures import Figure, table, write_latest  # noqa: E402
@@ -27,6 +37,7 @@ BENCHES: dict[str, Callable[[Server, Effort], list[Figure]]] = {
     "replay": replay.run,
     "growth": growth.run,
     "posting": posting.run,
+    "commands": commands.run,
     "timers": timers.run,
     "delivery": delivery.run,
 }

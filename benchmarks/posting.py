@@ -1,6 +1,7 @@
 """Ordering pictures over HTTP, 16 connections, against a bare view that makes one SQL call."""
 
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 from benchmarks import story
@@ -13,6 +14,7 @@ from benchmarks.sides import visitors
 from benchmarks.web import web
 
 USERS = 500
+CONNECTIONS = 16
 TARGET = 0.5
 BARE = Path(__file__).parent / "peers" / "bare" / "set_up.sql"
 
@@ -28,8 +30,9 @@ def run(server: Server, effort: Effort) -> list[Figure]:
         full = stack.enter_context(web(book, settings="core.settings"))
         bare = stack.enter_context(web(book, settings="benchmarks.peers.bare.settings"))
         style = str(story.style_of(story.person(0, "artist")))
-        ours = Log(stack.enter_context(visitors(full, keys, style)))
-        peer = Log(stack.enter_context(visitors(bare, keys, style)))
+        asking = partial(visitors, keys=keys, what="pictures", of=style, connections=CONNECTIONS)
+        ours = Log(stack.enter_context(asking(full)))
+        peer = Log(stack.enter_context(asking(bare)))
         pairs = interleave(
             lambda: ours.rate(effort.seconds), lambda: peer.rate(effort.seconds), pairs=effort.pairs
         )

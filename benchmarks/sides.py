@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from psycopg2.extensions import parse_dsn
@@ -48,7 +49,13 @@ def peak_mib(book: Database, events: int) -> float:
     return float(done.stdout)
 
 
-def visitors(port: int, keys: Path, style: str) -> Crowd:
-    """Return the one process whose connections order pictures at `port`."""
-    command = [sys.executable, "-m", "benchmarks.visitors", str(port), keys, style]
-    return Crowd(command, processes=1, env=os.environ)
+def visitors(port: int, keys: Path, what: str, of: object, *, connections: int) -> Crowd:
+    """Return the one process whose connections ask `what` (see benchmarks.visitors) at `port`."""
+    command = [sys.executable, "-m", "benchmarks.visitors", str(port), keys, what, str(of)]
+    return Crowd([*command, str(connections)], processes=1, env=os.environ)
+
+
+def askers(env: Mapping[str, str], keys: Path, people: Path) -> Crowd:
+    """Return the one process that sends transfers to the queue of commands."""
+    command = [sys.executable, "-m", "benchmarks.askers", keys, people]
+    return Crowd(command, processes=1, env=env)

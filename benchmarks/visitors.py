@@ -1,6 +1,7 @@
-"""Visitors who order pictures over HTTP: `python -m benchmarks.visitors PORT KEYS STYLE NUMBER`.
+"""Visitors who ask over HTTP: `python -m benchmarks.visitors PORT KEYS WHAT OF CONNECTIONS NUMBER`.
 
-Plain sockets: a client library would take more of the machine than what is measured.
+WHAT is `pictures`, OF a style, or `transfers`, to people in a file. Plain sockets: a client library
+would take more of the machine than what is measured.
 """
 
 import json
@@ -8,24 +9,45 @@ import random
 import selectors
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from benchmarks.peers.rounds import serve
 
-CONNECTIONS = 16
 TIMEOUT_SECONDS = 30
 PROMPT = "a quiet harbour at dusk, with boats and the lights of the town on the water, wide view"
 
 
-class Visitors:
-    """CONNECTIONS connections, each with one request on its way at any time."""
+Asking = Callable[[], tuple[str, dict[str, Any]]]
 
-    def __init__(self, port: int, keys: list[str], style: str) -> None:
+
+def pictures(style: str) -> Asking:
+    """Return what orders a picture."""
+    return lambda: ("/api/generations/", {"style_id": style, "prompt": PROMPT})
+
+
+def transfers(people: str) -> Asking:
+    """Return what sends a token to one of the people in the file."""
+    ids: list[str] = json.loads(Path(people).read_text())
+    return lambda: (
+        "/api/tokens/transfers/",
+        {"recipient_id": random.choice(ids), "amount": 1},
+    )
+
+
+KINDS: dict[str, Callable[[str], Asking]] = {"pictures": pictures, "transfers": transfers}
+
+
+class Visitors:
+    """So many connections, each with one request on its way at any time."""
+
+    def __init__(self, port: int, keys: list[str], asking: Asking, connections: int) -> None:
         self._keys = keys
-        self._body = json.dumps({"style_id": style, "prompt": PROMPT}).encode()
+        self._asking = asking
         self._selector = selectors.DefaultSelector()
-        for _ in range(CONNECTIONS):
+        for _ in range(connections):
             visitor = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
             visitor.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._selector.register(visitor, selectors.EVENT_READ)
@@ -43,13 +65,15 @@ class Visitors:
         return len(ready)
 
     def _ask(self, visitor: socket.socket) -> None:
+        path, given = self._asking()
+        body = json.dumps(given).encode()
         head = (
-            "POST /api/generations/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
             f"Authorization: Bearer {random.choice(self._keys)}\r\n"
             f"Idempotency-Key: {uuid4()}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(self._body)}\r\n\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
         )
-        visitor.sendall(head.encode() + self._body)
+        visitor.sendall(head.encode() + body)
 
 
 def read_answer(visitor: socket.socket) -> bytes:
@@ -70,9 +94,10 @@ def _some(visitor: socket.socket) -> bytes:
     return received
 
 
-def main(port: str, keys: str, style: str, _number: str) -> None:
-    """Order pictures until the input ends; `keys` is a file with a JSON list."""
-    visitors = Visitors(int(port), json.loads(Path(keys).read_text()), style)
+def main(port: str, keys: str, what: str, of: str, connections: str, _number: str) -> None:
+    """Ask until the input ends; `keys` is a file with a JSON list."""
+    asking = KINDS[what](of)
+    visitors = Visitors(int(port), json.loads(Path(keys).read_text()), asking, int(connections))
     serve(visitors.work, backend=0)  # whose sessions are many, and not counted
 
 

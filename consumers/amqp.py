@@ -8,15 +8,17 @@ broker blocks must not stop acknowledgements.
 import logging
 import random
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeGuard
 
 import pika
 from pika.adapters.select_connection import IOLoop
-from pika.exceptions import ChannelClosedByBroker
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from consumers.backoff import Backoff
 from consumers.broker import (
@@ -34,12 +36,14 @@ HEARTBEAT_SECONDS = 15
 BLOCKED_SECONDS = 30
 SOCKET_SECONDS = 5
 STACK_SECONDS = 10
+ANSWER_SECONDS = 15  # to one declaration, say, while a connection is made ready
 CLOSE_SECONDS = 3
 DROP_SECONDS = 0.5
 UNLIMITED = 1_000_000_000  # deliveries; 4.x counts to 20 where nothing is said
 ATTEMPTS = "x-attempts"  # our header: failures counted before the message was deferred
+SENDER = "x-sender"  # our header on a copy: who the broker had proven to have sent the original
 MISMATCH, MISSING = 406, 404  # AMQP reply codes
-logging.getLogger("pika").setLevel(logging.WARNING)
+logging.getLogger("pika").setLevel(logging.CRITICAL)  # seven lines for one refused connection
 logger = logging.getLogger(__name__)
 
 
@@ -47,15 +51,24 @@ def parameters_of(url: str) -> list[Any]:
     """Return the connection parameters of every host in `url`.
 
     Hosts are parted by commas: whole URLs, or hosts that share login and virtual host, as in
-    `amqp://user:secret@one:5672,two:5672/vhost`.
+    `amqp://user:secret@one:5672,two:5672/vhost`. Raises BrokerError for what is no such URL.
     """
+    try:
+        return [_parameters(one) for one in _urls(url)]
+    except (TypeError, ValueError):  # pika's; their texts may hold the password
+        raise BrokerError(
+            "AMQP_URL cannot be read: amqp://USER:PASSWORD@HOST:PORT/VHOST, hosts parted by commas."
+        ) from None
+
+
+def _urls(url: str) -> list[str]:
     parts = url.split(",")
     if any("://" in part for part in parts[1:]):
-        return [_parameters(part) for part in parts]
+        return parts
     scheme, _, rest = url.partition("://")
     login, at, rest = rest.rpartition("@")
     hosts, slash, path = rest.partition("/")
-    return [_parameters(f"{scheme}://{login}{at}{host}{slash}{path}") for host in hosts.split(",")]
+    return [f"{scheme}://{login}{at}{host}{slash}{path}" for host in hosts.split(",")]
 
 
 def _parameters(url: str) -> Any:
@@ -78,6 +91,27 @@ def delete_queues(url: str, queues: Sequence[Queue], prefix: str) -> None:
             connection.channel().queue_delete(prefix + queue.name)
 
 
+@contextmanager
+def dialled(url: str, *, timeout_seconds: float = SOCKET_SECONDS) -> Iterator[Any]:
+    """Yield a connection of one's own for a short errand, by the first host that answers in time.
+
+    Raises BrokerUnavailable, also for what goes wrong on the connection meanwhile.
+    """
+    hosts = parameters_of(url)
+    for one in hosts:
+        one.socket_timeout = one.stack_timeout = timeout_seconds
+    try:
+        with pika.BlockingConnection(random.sample(hosts, len(hosts))) as connection:
+            yield connection
+    except (AMQPError, OSError) as error:
+        raise BrokerUnavailable(f"RabbitMQ did not answer: {error!r}") from error
+
+
+def is_missing(error: Exception) -> bool:
+    """Return whether the broker closed a channel because there is no such queue."""
+    return isinstance(error, ChannelClosedByBroker) and error.reply_code == MISSING
+
+
 def arguments_of(queue: Queue, prefix: str) -> dict[str, str | int]:
     """Return the arguments with which RabbitMQ declares `queue`, the same on 3.10 and 4.x."""
     arguments: dict[str, str | int] = {
@@ -95,25 +129,56 @@ def arguments_of(queue: Queue, prefix: str) -> dict[str, str | int]:
     return arguments
 
 
-def properties_of(message: Message, attempts: int) -> Any:
-    """Return the AMQP properties of `message`: persistent, with failures counted so far."""
-    headers = dict(message.headers) | ({ATTEMPTS: attempts} if attempts else {})
+def properties_of(message: Message, attempts: int, login: str = "") -> Any:
+    """Return the AMQP properties of `message`: persistent, with failures counted so far.
+
+    The broker takes no user-id but that of our own `login`, which vouches for the sender named.
+    """
+    ours: dict[str, str | int] = {ATTEMPTS: attempts, SENDER: message.sender}
+    headers = dict(message.headers) | {name: value for name, value in ours.items() if value}
     return pika.BasicProperties(
         message_id=message.id or None,
         type=message.type or None,
         headers=headers or None,
+        reply_to=message.reply_to or None,
+        correlation_id=message.correlation_id or None,
+        user_id=login if message.sender else None,
         delivery_mode=pika.DeliveryMode.Persistent.value,
+        timestamp=int(time.time()),
     )
 
 
-def message_of(properties: Any, body: bytes, prefix: str) -> Message:
-    """Return what was delivered; of a stranger's message only text and integers are kept."""
+def message_of(
+    properties: Any, body: bytes, prefix: str, logins: Container[str] = frozenset()
+) -> Message:
+    """Return what was delivered; of a stranger's message only text and integers are kept.
+
+    `logins` are our own, whose word is taken for who sent the original of a copy.
+    """
     return Message(
         id=_text(properties.message_id),
         type=_text(properties.type),
         body=body,
         headers=_headers(properties.headers or {}, prefix),
+        reply_to=_text(properties.reply_to),
+        correlation_id=_text(properties.correlation_id),
+        sender=_sender(properties, logins),
     )
+
+
+def dead_at(properties: Any) -> datetime | None:
+    """Return since when a dead letter lies in its queue, if that is known."""
+    deaths = (properties.headers or {}).get("x-death")
+    if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict):  # the broker's doing
+        at = deaths[0].get("time")
+        return at.replace(tzinfo=UTC) if isinstance(at, datetime) else None
+    sent = properties.timestamp
+    return datetime.fromtimestamp(sent, UTC) if _is_integer(sent) and 0 < sent < 2**33 else None
+
+
+def login_of(parameters: Any) -> str:
+    """Return the user's name in a connection's parameters."""
+    return _text(parameters.credentials.username)
 
 
 def attempts_of(properties: Any) -> int:
@@ -139,6 +204,12 @@ def watch_cancels(channel: Any, on_cancelled: Callable[[str], None]) -> None:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _sender(properties: Any, logins: Container[str]) -> str:
+    user = _text(properties.user_id)  # which the broker has checked
+    original = _text((properties.headers or {}).get(SENDER))
+    return original if original and user in logins else user
 
 
 def _is_integer(value: object) -> TypeGuard[int]:
@@ -206,8 +277,10 @@ class Link:
         self._is_closing = threading.Event()
         self._fatal: BrokerError | None = None
         self._cause = "no connection yet"
+        self._reason = ""  # for which we gave the connection up
         self._loop: Any = None
         self._connection: Any = None
+        self._answer_timer: Any = None
         self._thread = threading.Thread(target=self._run, name=f"amqp-{name}", daemon=True)
 
     def start(self) -> None:
@@ -246,6 +319,7 @@ class Link:
 
     def mark_ready(self) -> None:
         """Say that work can begin on this connection."""
+        self._expect_no_answer()
         with self._state:
             self._is_ready = True
             self._cause = "the broker is slow"
@@ -269,7 +343,7 @@ class Link:
         backoff = Backoff()
         turn = 0
         while self.ended() is None:
-            if self._session(self._hosts[turn % len(self._hosts)]):
+            if self._attempt(self._hosts[turn % len(self._hosts)]):
                 backoff.reset()
             turn += 1
             if turn % len(self._hosts) == 0 and self._fatal is None:
@@ -277,9 +351,22 @@ class Link:
         with self._state:
             self._state.notify_all()
 
+    def _attempt(self, parameters: Any) -> bool:
+        """Live through one connection; return whether it was ever ready.
+
+        What breaks it (no more sockets, say) is tried again like a connection that was lost: a
+        thread that ended in silence would leave its consumer waiting for ever.
+        """
+        try:
+            return self._session(parameters)
+        except Exception as error:
+            logger.exception("The link %s broke.", self._name)
+            self._cause = repr(error)
+            return False
+
     def _session(self, parameters: Any) -> bool:
-        """Live through one connection; return whether it was ever ready."""
         loop = IOLoop()
+        self._reason, self._answer_timer = "", None
         parameters.client_properties = {"connection_name": f"token-ledger {self._name}"}
         self._connection = pika.SelectConnection(
             parameters,
@@ -317,7 +404,24 @@ class Link:
                 loop.start()
 
     def _on_open(self, connection: Any) -> None:
+        self._cause = "connected, but the broker does not answer"
+        connection.add_on_connection_blocked_callback(self._on_blocked)
+        self._expect_answer()
         connection.channel(on_open_callback=self._on_channel_open)
+
+    def _on_blocked(self, _connection: Any, frame: Any) -> None:
+        logger.warning("The link %s is blocked by the broker: %s", self._name, frame.method.reason)
+
+    def _expect_answer(self) -> None:
+        """Give the connection up unless this is called anew, or it is ready, in time."""
+        self._expect_no_answer()
+        late = BrokerUnavailable(f"The broker did not answer within {ANSWER_SECONDS} s.")
+        self._answer_timer = self._loop.call_later(ANSWER_SECONDS, partial(self._give_up, late))
+
+    def _expect_no_answer(self) -> None:
+        if self._answer_timer is not None:
+            self._loop.remove_timeout(self._answer_timer)
+            self._answer_timer = None
 
     def _on_channel_open(self, channel: Any) -> None:
         channel.add_on_close_callback(self._on_channel_closed)
@@ -327,6 +431,7 @@ class Link:
         self._declare_next(channel, deque(self._topology.queues()))
 
     def _declare_next(self, channel: Any, left: deque[Queue], _frame: object = None) -> None:
+        self._expect_answer()
         if not left:
             self._use_channel(channel)
             return
@@ -345,13 +450,13 @@ class Link:
         """Give this connection up and, unless the fault is a passing one, the link."""
         if not isinstance(error, BrokerUnavailable):
             self._fatal = error
-        self._cause = str(error)
+        self._cause = self._reason = str(error)
         self._close_connection()
 
     def _on_closed(self, connection: Any, error: BaseException) -> None:
         if self.ended() is None:
             where = f"{connection.params.host}:{connection.params.port}"
-            self._cause = f"{where}: {error!r} ({self._cause})"
+            self._cause = f"{where}: {error!r} {self._reason}".rstrip()
             logger.warning("The link %s has no connection: %s", self._name, self._cause)
         self._loop.stop()
 

@@ -4,13 +4,14 @@ Free of Django, because workers use it too. Delivery is at least once: handlers 
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 MAX_BODY_BYTES = 1_048_576
 MAX_NAME_BYTES = 255  # AMQP's short string: ids, types, queue names and header names
 MAX_HEADERS = 32
+DIRECT_REPLY = "amq.rabbitmq.reply-to"  # RabbitMQ's way to answer without a queue
 MAX_HEADER_BYTES = 4_096
 START_SECONDS = 30.0  # how long a broker may be away when a process starts
 PUBLISH_SECONDS = 10.0  # how long a publish waits for the broker's word
@@ -63,12 +64,20 @@ class Queue:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """One message, always persistent; `id` names the same work however often it is delivered."""
+    """One message, always persistent; `id` names the same work however often it is delivered.
+
+    `reply_to` is the queue for its answer, by its whole name; an answer has the asker's `id` as
+    `correlation_id`. `sender` is the broker's user who published it, where the broker has proven
+    that; whoever publishes a message under it vouches for having had it from a delivery.
+    """
 
     id: str
     type: str
     body: bytes
     headers: Headers = field(default_factory=dict)
+    reply_to: str = ""
+    correlation_id: str = ""
+    sender: str = ""
 
 
 def check(message: Message) -> None:
@@ -79,7 +88,8 @@ def check(message: Message) -> None:
         raise Refused(f"An id, a type and at most {MAX_HEADERS} headers are needed.")
     if any(name.startswith("x-") for name in message.headers):
         raise Refused("Header names that start with x- belong to the broker.")
-    for name in (message.id, message.type, *message.headers):
+    texts = (message.id, message.type, message.reply_to, message.correlation_id, message.sender)
+    for name in (*texts, *message.headers):
         _check_text(name, MAX_NAME_BYTES)
     for value in message.headers.values():
         if isinstance(value, str):
@@ -95,6 +105,19 @@ def fault_of(message: Message) -> BrokerError | None:
     except Refused as refused:
         return refused
     return None
+
+
+def answer_fault(queue: str, message: Message, ours: Container[str]) -> BrokerError | None:
+    """Return why `message` may not be sent to the queue that an asker named, or None."""
+    if queue in ours:
+        return Refused("It is a queue of ours.")
+    if queue.startswith(DIRECT_REPLY):
+        return Refused("It is no queue, and a forged one ends our connection.")
+    try:
+        _check_text(queue, MAX_NAME_BYTES)
+    except Refused as refused:
+        return refused
+    return fault_of(message)
 
 
 def _check_text(text: str, limit_bytes: int) -> None:
@@ -125,11 +148,13 @@ class Delivery:
         message: Message,
         attempts: int,
         settle: Callable[["Delivery", Settlement], None],
+        ack_together: Callable[[Sequence["Delivery"]], None] | None = None,
     ) -> None:
         self.queue = queue
         self.message = message
         self.attempts = attempts  # deliveries of this message that failed before this one
         self._settle = settle
+        self.ack_together = ack_together
         self._lock = threading.Lock()
         self._is_settled = False
 
@@ -139,26 +164,40 @@ class Delivery:
 
     def ack(self) -> None:
         """Tell the broker that the work is done (or is kept elsewhere from now on)."""
-        self._once(Settlement(verdict="ack"))
+        self.settle(Settlement(verdict="ack"))
 
     def requeue(self, reason: str) -> None:
         """Give back work that failed: delivered again, to the queue's limit, then a dead letter."""
-        self._once(Settlement(verdict="requeue", reason=reason))
+        self.settle(Settlement(verdict="requeue", reason=reason))
 
     def defer(self, delay_seconds: float = 0.0) -> None:
         """Give back work that cannot be done now; does not count as a failure."""
-        self._once(Settlement(verdict="defer", delay_seconds=delay_seconds))
+        self.settle(Settlement(verdict="defer", delay_seconds=delay_seconds))
 
     def dead_letter(self, reason: str) -> None:
         """Put the message aside for a person, with the reason."""
-        self._once(Settlement(verdict="dead_letter", reason=reason))
+        self.settle(Settlement(verdict="dead_letter", reason=reason))
 
-    def _once(self, settlement: Settlement) -> None:
+    def settle(self, settlement: Settlement) -> None:
+        """Do as `settlement` says."""
+        if self.mark_settled():
+            self._settle(self, settlement)
+
+    def mark_settled(self) -> bool:
+        """Count as settled from now on; return whether that is new."""
         with self._lock:
-            if self._is_settled:
-                return
-            self._is_settled = True
-        self._settle(self, settlement)
+            is_new, self._is_settled = not self._is_settled, True
+        return is_new
+
+
+def ack_all(deliveries: Sequence[Delivery]) -> None:
+    """Acknowledge deliveries of one subscription, by one call of the broker where it can."""
+    together = next((one.ack_together for one in deliveries), None)
+    if together is None:
+        for one in deliveries:
+            one.ack()
+    elif mine := [one for one in deliveries if one.mark_settled()]:
+        together(mine)
 
 
 Handler = Callable[[Sequence[Delivery]], None]
@@ -195,6 +234,13 @@ class Broker(Protocol):
         timeout_seconds: float = PUBLISH_SECONDS,
     ) -> list[BrokerError | None]:
         """Publish (queue, message) pairs in order; per pair None once stored, or its error."""
+
+    def answer(self, answers: Sequence[tuple[str, Message]]) -> None:
+        """Send each (`reply_to` of its asker, message) pair, once at most; wait for nothing.
+
+        What finds no queue, or one that was declared here, is dropped and logged: an asker has
+        no say over our queues.
+        """
 
     def consume(self, queues: Sequence[str], handler: Handler, *, prefetch: int) -> Subscription:
         """Hand batches of 1 to `prefetch` deliveries to `handler`, in a thread of its own.

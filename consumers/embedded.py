@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -21,6 +22,7 @@ from consumers.broker import (
     Refused,
     Settlement,
     Unroutable,
+    answer_fault,
     fault_of,
 )
 from consumers.subscription import STOP_SECONDS, ThreadedSubscription, stop_all
@@ -28,6 +30,8 @@ from core import queue as store
 
 MAX_BATCH = 200
 MAX_BATCH_BYTES = 4 * 1_048_576
+# Stored as headers, under names that no message's own header may have.
+PROPERTIES = {"x-reply-to": "reply_to", "x-correlation-id": "correlation_id", "x-sender": "sender"}
 logger = logging.getLogger(__name__)
 
 
@@ -47,9 +51,11 @@ class EmbeddedBroker:
     def __init__(self, *, start_seconds: float = START_SECONDS) -> None:
         self._start_seconds = start_seconds
         self._subscriptions: list[ThreadedSubscription] = []
+        self._declared: set[str] = set()
 
     def declare(self, queues: Sequence[Queue]) -> None:
         """Make sure that `queues` are there; raises BrokerUnavailable after the start's time."""
+        self._declared.update(queue.name for queue in queues)
         until = time.monotonic() + self._start_seconds
         backoff = Backoff()
         while True:
@@ -84,6 +90,15 @@ class EmbeddedBroker:
         for batch in _batches(messages):
             results += _publish(batch, is_late=time.monotonic() > until)
         return results
+
+    def answer(self, answers: Sequence[tuple[str, Message]]) -> None:
+        """Commit each (`reply_to` of its asker, message) pair, or drop and log it."""
+        faults = [answer_fault(queue, message, self._declared) for queue, message in answers]
+        good = [answer for answer, fault in zip(answers, faults, strict=True) if fault is None]
+        told = iter(self.publish_many(good))
+        for (queue, _), fault in zip(answers, faults, strict=True):
+            if error := fault or next(told):
+                logger.warning("An answer to %s was dropped: %s", queue, error)
 
     def consume(
         self, queues: Sequence[str], handler: Handler, *, prefetch: int
@@ -168,7 +183,7 @@ def _publish(batch: list[tuple[str, Message]], *, is_late: bool) -> list[BrokerE
             id=message.id,
             type=message.type,
             body=message.body,
-            headers=message.headers,
+            headers=_table(message),
         )
         for (queue, message), fault in zip(batch, results, strict=True)
         if fault is None
@@ -194,7 +209,7 @@ def _error(queue: str, published: store.Published) -> BrokerError | None:
 
 
 def _delivery(task: store.Taken) -> Delivery:
-    message = Message(id=task.id, type=task.type, body=task.body, headers=task.headers)
+    message = stored_message(task)
 
     def settle(delivery: Delivery, settlement: Settlement) -> None:
         try:
@@ -203,7 +218,38 @@ def _delivery(task: store.Taken) -> Delivery:
         except BrokerUnavailable as error:
             logger.warning("%s is delivered again when its lease ends: %s", task.id, error)
 
-    return Delivery(queue=task.queue, message=message, attempts=task.deliveries - 1, settle=settle)
+    return Delivery(
+        queue=task.queue,
+        message=message,
+        attempts=task.deliveries - 1,
+        settle=settle,
+        ack_together=_ack_together,
+    )
+
+
+def _ack_together(deliveries: Sequence[Delivery]) -> None:
+    by_queue: defaultdict[str, list[str]] = defaultdict(list)
+    for delivery in deliveries:
+        by_queue[delivery.queue].append(delivery.message.id)
+    try:
+        with database_as_broker():
+            for queue, ids in by_queue.items():
+                store.ack_many(queue, ids)
+    except BrokerUnavailable as error:
+        logger.warning("Some are delivered again when their lease ends: %s", error)
+
+
+def _table(message: Message) -> dict[str, str | int]:
+    """Return the headers to store, with the properties that the table has no column for."""
+    given = {name: getattr(message, field) for name, field in PROPERTIES.items()}
+    return dict(message.headers) | {name: value for name, value in given.items() if value}
+
+
+def stored_message(task: store.Taken | store.Waiting) -> Message:
+    """Return a message as it was published."""
+    headers = {name: value for name, value in task.headers.items() if name not in PROPERTIES}
+    given = {field: str(task.headers.get(name, "")) for name, field in PROPERTIES.items()}
+    return Message(id=task.id, type=task.type, body=task.body, headers=headers, **given)
 
 
 def _settle(task: store.Taken, delivery: Delivery, settlement: Settlement) -> None:

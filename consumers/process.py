@@ -1,17 +1,21 @@
-"""A process of consumers: the relay, the results, or both, until it is told to stop."""
+"""A process of consumers: the relay, results and commands, until it is told to stop."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from django.conf import settings
 
-from consumers.broker import Broker, Subscription
+from consumers import commands, results
+from consumers.broker import Broker, Handler, Subscription
+from consumers.commands import take_commands
 from consumers.relay import Relay
-from consumers.results import PREFETCH, take_results
-from consumers.topology import RESULTS, topology
+from consumers.results import take_results
+from consumers.topology import COMMANDS, RESULTS, topology
 
+PARTS = ("relay", "results", "commands")
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 10.0
 
@@ -35,30 +39,41 @@ def stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def serve(broker: Broker, stop: threading.Event, *, relay: bool, results: bool) -> None:
-    """Run until `stop` is set, then end within STOP_SECONDS; raise what ended it before.
+def serve(broker: Broker, stop: threading.Event, parts: Container[str] = PARTS) -> None:
+    """Run `parts` until `stop` is set, then end within STOP_SECONDS; raise what ended it before.
 
     Raises BrokerUnavailable when the broker is away at start, QueueMismatch, QueueMissing.
     """
     try:
         broker.declare(topology(settings.MODEL_FAMILIES))
-        subscription = (
-            broker.consume([RESULTS], take_results, prefetch=PREFETCH) if results else None
-        )
+        subscriptions = [
+            broker.consume([queue], handler, prefetch=prefetch)
+            for part, (queue, handler, prefetch) in _handlers(broker).items()
+            if part in parts
+        ]
         runner = threading.Thread(target=Relay(broker).run, args=[stop], name="relay", daemon=True)
-        if relay:
+        if "relay" in parts:
             runner.start()
         while not stop.wait(WATCH_SECONDS):
-            _watch(subscription, runner if relay else None)
-        if relay:
+            _watch(subscriptions, runner if "relay" in parts else None)
+        if "relay" in parts:
             runner.join(STOP_SECONDS)
     finally:
         stop.set()
         broker.close(STOP_SECONDS)
 
 
-def _watch(subscription: Subscription | None, runner: threading.Thread | None) -> None:
-    if subscription:
+def _handlers(broker: Broker) -> dict[str, tuple[str, Handler, int]]:
+    """Return the queue, the handler and the prefetch of each part that takes messages."""
+    carry_out = partial(take_commands, answer=broker.answer)
+    return {
+        "results": (RESULTS, take_results, results.PREFETCH),
+        "commands": (COMMANDS, carry_out, commands.PREFETCH),
+    }
+
+
+def _watch(subscriptions: Sequence[Subscription], runner: threading.Thread | None) -> None:
+    for subscription in subscriptions:
         subscription.wait(0)
     if runner and not runner.is_alive():
         raise RelayEnded(RelayEnded.__doc__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from consumers.amqp import Link, Topology, is_ack, properties_of
+from consumers.amqp import Link, Topology, is_ack, login_of, properties_of
 from consumers.broker import BrokerError, Message, Refused, Unroutable, fault_of
 
 WINDOW = 500  # messages in flight
@@ -18,12 +18,16 @@ REFUSED_SECONDS = 3.0  # after which a channel whose messages are refused is rep
 
 @dataclass(slots=True, eq=False)
 class Outgoing:
-    """A message on its way; `on_done` is called once, in the publisher's thread."""
+    """A message on its way; `on_done` is called once, in the publisher's thread.
+
+    An answer goes to a queue that is not ours, by its whole name.
+    """
 
     queue: str
     message: Message
     on_done: Callable[[BrokerError | None], None]
     attempts: int = 0
+    is_answer: bool = False
     is_given_up: bool = False
     error: BrokerError | None = None
 
@@ -86,18 +90,22 @@ class Publisher:
         self._tag += 1
         self._in_flight[self._tag] = outgoing
         self._in_flight_bytes += len(outgoing.message.body)
+        login = login_of(self._channel.connection.params)
         self._channel.basic_publish(
             exchange="",
-            routing_key=self._topology.prefix + outgoing.queue,
+            routing_key=self._key(outgoing),
             body=outgoing.message.body,
-            properties=properties_of(outgoing.message, outgoing.attempts),
+            properties=properties_of(outgoing.message, outgoing.attempts, login),
             mandatory=True,
         )
+
+    def _key(self, outgoing: Outgoing) -> str:
+        return outgoing.queue if outgoing.is_answer else self._topology.prefix + outgoing.queue
 
     def _on_return(self, _channel: Any, method: Any, properties: Any, _body: bytes) -> None:
         """Mark what the broker could not route; its confirm follows."""
         for outgoing in self._in_flight.values():
-            is_same_queue = self._topology.prefix + outgoing.queue == method.routing_key
+            is_same_queue = self._key(outgoing) == method.routing_key
             if is_same_queue and outgoing.message.id == (properties.message_id or ""):
                 outgoing.error = Unroutable(f"No such queue: {method.routing_key}")
 

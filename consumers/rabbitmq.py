@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from consumers.amqp import Topology, parameters_of
+from consumers.answers import Answers
 from consumers.broker import (
     PUBLISH_SECONDS,
     START_SECONDS,
@@ -28,6 +29,7 @@ class RabbitBroker:
         self._hosts = parameters_of(url)
         self._topology = Topology(prefix)
         self._publisher = Publisher(self._hosts, self._topology)
+        self._answers = Answers(self._publisher, self._topology)
         self._subscriptions: list[ThreadedSubscription] = []
         self._lock = threading.Lock()
         self._is_started = False
@@ -69,6 +71,11 @@ class RabbitBroker:
         results = batch.wait(timeout_seconds, partial(self._publisher.link.unavailable, what))
         self._publisher.withdraw()
         return results
+
+    def answer(self, answers: Sequence[tuple[str, Message]]) -> None:
+        """Send each (`reply_to` of its asker, message) pair, once at most; wait for nothing."""
+        self._start()
+        self._answers.send(answers)
 
     def consume(
         self, queues: Sequence[str], handler: Handler, *, prefetch: int

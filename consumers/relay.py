@@ -199,7 +199,7 @@ class Relay:
         except OUTAGES:
             raise
         except Exception:
-            log.exception("relay_stuck", shard=shard, position=page.last + 1)
+            log.exception("relay_stuck", alarm=True, shard=shard, position=page.last + 1)
             self._rests_until[shard] = time.monotonic() + STUCK_SECONDS
         return page
 

@@ -1,6 +1,5 @@
 """What workers report on the queue `ledger.results`: the same callbacks as by webhook."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +9,17 @@ from django.db import InterfaceError, OperationalError, connection
 from consumers.broker import Delivery, Message
 from core.signatures import Forged, proven_worker
 from core.storage import StoreUnavailable
+from core.strict_json import NotJson, TooDeep, decoded
+from core.traces import HEADER, accepted, traced
 from ledger.callbacks import ACTIONS, KINDS, Sender, receive
 from ledger.domain.errors import RuleBroken
+from ledger.handlers import is_database_there
+from ledger.orders import AppendFailed
+from ledger.reports import SAID
 
 PREFETCH = 20
+VERSION = 1  # of a callback's body; may be left out
+FIELDS = frozenset({"version", "task_id", "claim", "sequence", "occurred_at", "data"})
 LATER = frozenset({429, 503})  # statuses that mean: not now
 LATER_SECONDS = 1.0
 log = structlog.get_logger(__name__)
@@ -26,7 +32,8 @@ class Unreadable(Exception):
 def take_results(deliveries: Sequence[Delivery]) -> None:
     """Hand each callback to the ledger and settle its delivery; one bad one spoils no other."""
     for delivery in deliveries:
-        _take(delivery)
+        with traced(accepted(delivery.message.headers.get(HEADER))):
+            _take(delivery)
 
 
 def _take(delivery: Delivery) -> None:
@@ -48,7 +55,9 @@ def _take(delivery: Delivery) -> None:
 
 
 def _refused(delivery: Delivery, refusal: RuleBroken) -> None:
-    if refusal.status in LATER:
+    if isinstance(refusal, AppendFailed) and is_database_there():
+        delivery.requeue(refusal.code)  # it is this report that the book does not take
+    elif refusal.status in LATER:
         delivery.defer(LATER_SECONDS)
     elif refusal.status >= 500:
         delivery.requeue(refusal.code)
@@ -64,12 +73,33 @@ def _receive(message: Message) -> dict[str, Any]:
         raise Unreadable("no_id")
     sender = Sender(_prove(message))
     try:
-        body = json.loads(message.body)
-    except (ValueError, RecursionError):
+        body = decoded(message.body)
+    except NotJson:
         raise Unreadable("malformed_json") from None
+    except TooDeep:
+        raise Unreadable("json_too_deep") from None
+    _check(body, action)
     return receive(
         kind=kind, action=action, body=body, sender=sender, callback_id=message.id
     ).as_json()
+
+
+def _check(body: Any, action: str) -> None:
+    """Raise Unreadable for a version that we do not know, and for fields that nobody would read.
+
+    A webhook's worker sees its mistake in the answer; here there is none.
+    """
+    if not isinstance(body, dict):
+        return  # which `receive` refuses
+    version = body.get("version", VERSION)
+    if type(version) is int and version > VERSION:
+        raise Unreadable("future_version")
+    data = body.get("data", {})
+    said = data.keys() if isinstance(data, dict) else set[str]()
+    if version != VERSION or isinstance(version, bool):
+        raise Unreadable("malformed_callback")
+    if body.keys() - FIELDS or said - SAID[action]:
+        raise Unreadable("unknown_field")
 
 
 def _prove(message: Message) -> Any:

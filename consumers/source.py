@@ -9,7 +9,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from consumers.amqp import UNLIMITED, Link, Topology, attempts_of, message_of, watch_cancels
+from consumers.amqp import (
+    UNLIMITED,
+    Link,
+    Topology,
+    attempts_of,
+    login_of,
+    message_of,
+    watch_cancels,
+)
 from consumers.backoff import failed_work_seconds
 from consumers.broker import (
     DEAD_QUEUE,
@@ -40,6 +48,7 @@ class AmqpSource:
         prefetch: int,
     ) -> None:
         self._topology = topology
+        self._logins = frozenset(map(login_of, hosts))
         self._publisher = publisher
         self._queues = list(queues)
         self._prefetch = prefetch
@@ -147,7 +156,7 @@ class AmqpSource:
             return
         delivery = Delivery(
             queue=name,
-            message=message_of(properties, body, self._topology.prefix),
+            message=message_of(properties, body, self._topology.prefix, self._logins),
             attempts=attempts_of(properties),
             settle=partial(self._settle, channel, method.delivery_tag),
         )

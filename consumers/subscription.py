@@ -13,6 +13,10 @@ FETCH_SECONDS = 0.5  # how long a fetch may wait, and so how late a stop is noti
 logger = logging.getLogger(__name__)
 
 
+class ConsumingEnded(BrokerError):
+    """Consuming ended by itself: nobody had stopped it, and no fault was told."""
+
+
 class Source(Protocol):
     """Where deliveries come from."""
 
@@ -47,10 +51,15 @@ class ThreadedSubscription:
         return self._join(timeout_seconds)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for the end and return whether it came; raise what ended it, if it was a fault."""
+        """Wait for the end and return whether it came; raise what ended it, if it was a fault.
+
+        An end that nobody asked for is one, however quiet: raises ConsumingEnded.
+        """
         has_ended = self._join(timeout_seconds)
         if self._error is not None:
             raise self._error
+        if has_ended and not self._stopping.is_set():
+            raise ConsumingEnded
         return has_ended
 
     def _join(self, timeout_seconds: float | None) -> bool:

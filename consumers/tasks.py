@@ -20,6 +20,7 @@ from core.images.results import MAX_RESULT_BYTES
 from core.models import User
 from core.sealing import open_many, open_text
 from core.storage import store
+from core.traces import HEADER, accepted
 from ledger.book import read
 from ledger.codec import Recorded, decode, decode_event
 from ledger.domain.dataset import dataset_stream
@@ -88,6 +89,7 @@ def task_of(recorded: Recorded, names: ArtistNames) -> tuple[str, Message] | Non
     already, is no task. Raises SealBroken and StorageError.
     """
     attempt = _attempt(recorded)
+    traceparent = _traceparent(recorded)
     if isinstance(recorded.event, GenerationRequested) and recorded.event.late_of:
         return None
     try:
@@ -97,14 +99,15 @@ def task_of(recorded: Recorded, names: ArtistNames) -> tuple[str, Message] | Non
         else:
             queue, body = MODEL_TRAINING, _training(attempt, attempt.request)
     except TooLate as reason:
-        log.warning("task_too_late", task_id=str(attempt.task_id), cause=str(reason))
+        facts = {"task_id": str(attempt.task_id), "cause": str(reason)}
+        log.warning("task_too_late", traceparent=traceparent, **facts)
         return None
-    traceparent = recorded.metadata.get("traceparent")
+    trace = {HEADER: traceparent} if traceparent else {}
     message = Message(
         id=str(attempt.task_id),
         type=body["type"],
-        body=json.dumps(body, ensure_ascii=False).encode(),
-        headers={"traceparent": traceparent} if traceparent else {},
+        body=json.dumps(body | trace, ensure_ascii=False).encode(),
+        headers=trace,
     )
     return queue, message
 
@@ -120,6 +123,14 @@ def task_in(stream: str) -> tuple[str, Message] | None:
     if not queued or state.job.status is not JobStatus.QUEUED:
         return None
     return task_of(decode(queued[-1]), ArtistNames())
+
+
+def _traceparent(recorded: Recorded) -> str | None:
+    """Return the trace that a task belongs to: a later attempt's is that of its order."""
+    if isinstance(recorded.event, AttemptQueued):
+        (ordered,) = read.stream(recorded.stream, through_version=1)
+        return accepted(decode(ordered).metadata.get(HEADER))
+    return accepted(recorded.metadata.get(HEADER))
 
 
 def _attempt(recorded: Recorded) -> Attempt:

@@ -155,7 +155,7 @@ def _unless_found(jobs: Iterable[DueJob], ending: Callable[[DueJob], Any]) -> li
         except StoreUnavailable as error:
             log.warning("result_not_looked_up", stream=job.stream, error=str(error))
         except StorageError as error:
-            log.error("result_refused_by_store", stream=job.stream, error=str(error))
+            log.error("result_refused_by_store", alarm=True, stream=job.stream, error=str(error))
             commands.append(ending(job))
     return commands
 

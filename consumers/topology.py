@@ -8,6 +8,7 @@ from consumers.broker import Queue
 MODEL_TRAINING = "model_training"
 IMAGE_GENERATION = "image_generation"
 RESULTS = "ledger.results"
+COMMANDS = "ledger.commands"
 DEAD_SUFFIX = ".dead"
 TASK_LEASE_SECONDS = 30.0  # from taking a task to the start that acknowledges it
 
@@ -29,6 +30,7 @@ def topology(families: Iterable[str] = ()) -> tuple[Queue, ...]:
     queues = [
         *(Queue(name=one, delivery_limit=10, lease_seconds=TASK_LEASE_SECONDS) for one in tasks),
         Queue(name=RESULTS, delivery_limit=20),
+        Queue(name=COMMANDS, delivery_limit=20),
     ]
     return tuple(one for queue in queues for one in with_dead_letters(queue))
 

@@ -22,16 +22,16 @@ _FORM = re.compile(r"tl_[A-Za-z0-9_-]{43}", re.ASCII)
 _FIELDS = User._meta.concrete_fields  # noqa: SLF001 -- Django documents it as public
 _COLUMNS = ", ".join(f'u."{field.column}"' for field in _FIELDS)
 _FIND = f"""
-    SELECT k.id, k.scopes, k.expires_at,
+    SELECT k.digest, k.id, k.scopes, k.expires_at,
            k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute',
            {_COLUMNS}
     FROM core_apikey k JOIN core_user u ON u.id = k.user_id
-    WHERE k.digest = %s AND k.revoked_at IS NULL AND u.is_active
+    WHERE k.digest = ANY(%s) AND k.revoked_at IS NULL AND u.is_active
       AND (k.expires_at IS NULL OR k.expires_at > now())
 """  # noqa: S608 -- the columns are those of our own model
 _TOUCH = """
-    UPDATE core_apikey SET last_used_at = now() WHERE id = (
-        SELECT id FROM core_apikey WHERE id = %s FOR UPDATE SKIP LOCKED)
+    UPDATE core_apikey SET last_used_at = now() WHERE id IN (
+        SELECT id FROM core_apikey WHERE id = ANY(%s) FOR UPDATE SKIP LOCKED)
 """
 
 
@@ -65,21 +65,30 @@ def authenticate(key: str) -> tuple[User, Credential] | None:
 
     Costs one query; `last_used_at` is renewed at most once a minute, never waiting for a lock.
     """
-    if not _FORM.fullmatch(key):
-        return None
-    row = _find(digest(key))
-    if row is None:
-        return None
-    key_id, scopes, expires_at, is_stale, *values = row
-    if is_stale:
+    return authenticate_many([key]).get(key)
+
+
+def authenticate_many(keys: Iterable[str]) -> dict[str, tuple[User, Credential]]:
+    """Return whose each good key is and what it may do; costs one query for all of them."""
+    by_digest = {digest(key): key for key in keys if _FORM.fullmatch(key)}
+    found: dict[str, tuple[User, Credential]] = {}
+    stale: list[UUID] = []
+    for stored, key_id, scopes, expires_at, is_stale, *values in _find(list(by_digest)):
+        user = User.from_db(connection.alias, [field.attname for field in _FIELDS], values)
+        credential = Credential(key_id, frozenset(scopes) or SCOPES, expires_at)
+        found[by_digest[stored]] = user, credential
+        if is_stale:
+            stale.append(key_id)
+    if stale:
         with connection.cursor() as cursor:
-            cursor.execute(_TOUCH, [key_id])
-    user = User.from_db(connection.alias, [field.attname for field in _FIELDS], values)
-    return user, Credential(key_id, frozenset(scopes) or SCOPES, expires_at)
+            cursor.execute(_TOUCH, [stale])
+    return found
 
 
-def _find(stored: str) -> tuple[Any, ...] | None:
-    """Return the joined row; a connection that died while idle is replaced once."""
+def _find(stored: list[str]) -> list[tuple[Any, ...]]:
+    """Return the joined rows; a connection that died while idle is replaced once."""
+    if not stored:
+        return []
     try:
         return _query(stored)
     except (OperationalError, InterfaceError):
@@ -89,8 +98,8 @@ def _find(stored: str) -> tuple[Any, ...] | None:
         return _query(stored)
 
 
-def _query(stored: str) -> tuple[Any, ...] | None:
+def _query(stored: list[str]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(_FIND, [stored])
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    return row
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

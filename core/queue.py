@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from uuid import UUID
 from django.db import connection
 
 MAX_TAKE = 1_000
+MOST_COUNTED = 100_000
 MAX_WAIT_SECONDS = 60.0
 MIN_PAUSE_SECONDS = 0.02
 MAX_PAUSE_SECONDS = 0.1
@@ -90,6 +92,7 @@ RETURNING t.id, t.queue, t.message_id, t.type, t.body, t.headers::text, t.delive
 HELD = """queue = ANY(%(queues)s) AND message_id = %(message_id)s
     AND (%(receipt)s::uuid IS NULL OR receipt = %(receipt)s::uuid)"""
 ACK = f"DELETE FROM task_message WHERE {HELD} RETURNING id"  # noqa: S608  # a constant of ours
+ACK_MANY = "DELETE FROM task_message WHERE queue = %s AND message_id = ANY(%s)"
 REQUEUE = f"""
 UPDATE task_message SET receipt = NULL,
     available_at = now() + make_interval(secs => %(delay_seconds)s)
@@ -112,6 +115,19 @@ WITH dead AS (DELETE FROM task_message WHERE {HELD} RETURNING *)
 )
 SELECT id FROM dead
 """  # noqa: S608  # a constant of ours
+
+
+COUNT = """
+SELECT q.name, (
+    SELECT count(*) FROM (SELECT FROM task_message t WHERE t.queue = q.name LIMIT %s) AS waiting
+) FROM unnest(%s::text[]) AS q (name)
+"""
+BROWSE = """
+SELECT id, message_id, type, body, headers::text, queued_at FROM task_message
+WHERE queue = %(queue)s AND id > %(after)s
+    AND (%(message_id)s::text IS NULL OR message_id = %(message_id)s)
+ORDER BY id LIMIT %(limit)s
+"""
 
 
 class Published(StrEnum):
@@ -147,6 +163,18 @@ class Taken:
     headers: dict[str, str | int]
     deliveries: int
     receipt: UUID
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """A message as it lies in its queue; `serial` is its place in the order of delivery."""
+
+    serial: int
+    id: str
+    type: str
+    body: bytes
+    headers: dict[str, str | int]
+    queued_at: datetime
 
 
 def declare(
@@ -211,6 +239,11 @@ def ack(*queues: str, message_id: str, receipt: UUID | None = None) -> bool:
     return _settle(ACK, queues, message_id, receipt)
 
 
+def ack_many(queue: str, message_ids: Sequence[str]) -> None:
+    """Remove messages whose work is done, whoever holds them now."""
+    _rows(ACK_MANY, [queue, list(message_ids)])
+
+
 def requeue(
     queue: str, message_id: str, *, receipt: UUID | None = None, delay_seconds: float = 0.0
 ) -> bool:
@@ -228,6 +261,31 @@ def defer(
 def dead_letter(queue: str, message_id: str, *, reason: str, receipt: UUID | None = None) -> bool:
     """Move a message to its queue's dead letters with `reason`; drop it if there are none."""
     return _settle(DEAD_LETTER, [queue], message_id, receipt, reason=reason)
+
+
+def waiting(queues: Sequence[str]) -> dict[str, int]:
+    """Return how many messages lie in each queue, taken or not; MOST_COUNTED for more."""
+    return dict(_rows(COUNT, [MOST_COUNTED, list(queues)]))
+
+
+def browse(
+    queue: str, *, after: int = 0, limit: int, message_id: str | None = None
+) -> list[Waiting]:
+    """Return up to `limit` messages past a serial, oldest first, without taking them."""
+    named = {"queue": queue, "after": after, "message_id": message_id}
+    return [
+        Waiting(
+            serial=serial,
+            id=identifier,
+            type=type_,
+            body=bytes(body),
+            headers=json.loads(headers),
+            queued_at=queued_at,
+        )
+        for serial, identifier, type_, body, headers, queued_at in _rows(
+            BROWSE, named | {"limit": min(limit, MAX_TAKE)}
+        )
+    ]
 
 
 def _take(queues: Sequence[str], limit: int) -> list[Taken]:

@@ -49,10 +49,12 @@ MASTER_KEY = secret("MASTER_KEY")  # wraps the key of every person; 32 bytes as 
 PAYMENT_PROVIDER: str = env.str("PAYMENT_PROVIDER", "sandbox")
 PAYMENT_WEBHOOK_SECRET = secret("PAYMENT_WEBHOOK_SECRET")
 INTERNAL_API_TOKEN: str = env.str("INTERNAL_API_TOKEN", "")  # empty disables it
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", "")  # empty: this machine alone, in development
 
 # Stores and brokers. Unset means the embedded default.
 DATABASE_URL: str = env.str("DATABASE_URL", "")
 DATABASE_OWNER_URL: str = env.str("DATABASE_OWNER_URL", DATABASE_URL)
+# A node, or those of a cluster: amqp://user:password@one:5672,two:5672/vhost, or whole URLs.
 AMQP_URL: str = env.str("AMQP_URL", "")
 QUEUE_PREFIX: str = env.str("QUEUE_PREFIX", "")
 BROKER_START_SECONDS: float = env.float("BROKER_START_SECONDS", 30.0)  # away longer: exit 2
@@ -60,6 +62,8 @@ BROKER_START_SECONDS: float = env.float("BROKER_START_SECONDS", 30.0)  # away lo
 MODEL_FAMILIES: list[str] = env.list("MODEL_FAMILIES", [])
 if wrong := [one for one in MODEL_FAMILIES if not re.fullmatch("[a-z][a-z0-9_]{0,39}", one)]:
     raise ImproperlyConfigured(f"MODEL_FAMILIES: small letters, digits and _, not {wrong}.")
+# Who sends commands by the broker's word: users of the broker, and the accounts that they are.
+COMMAND_SENDERS: dict[str, str] = env.dict("COMMAND_SENDERS", {})
 S3_ENDPOINT_URL: str = env.str("S3_ENDPOINT_URL", "")
 S3_BUCKET: str = env.str("S3_BUCKET", "")
 S3_ACCESS_KEY_ID: str = env.str("S3_ACCESS_KEY_ID", "")
@@ -168,6 +172,10 @@ MIDDLEWARE: list[str] = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
+
+# Who tells what `/metrics` shows: functions that yield figures (none of these packages may import
+# another).
+METRICS_SOURCES = ["projections.metrics.collect", "consumers.metrics.collect"]
 
 # PostgreSQL. "default" acts as the application's role, "owner" is for `migrate` only.
 _LIMITS = "-c idle_in_transaction_session_timeout=5s -c lock_timeout=2s -c statement_timeout=30s"

@@ -122,10 +122,10 @@ class Node:
         """Kill it and its helpers on the spot."""
         self._end(signal.SIGKILL)
 
-    def control(self, *arguments: str) -> str:
-        """Run rabbitmqctl on it and return what it says; raises NodeFailed."""
+    def control(self, *arguments: str, tool: str = "rabbitmqctl") -> str:
+        """Run a tool of RabbitMQ on it and return what it says; raises NodeFailed."""
         done = subprocess.run(
-            [str(program("rabbitmqctl")), "--quiet", *arguments],
+            [str(program(tool)), "--quiet", *arguments],
             env=self.environment, capture_output=True, text=True, timeout=COMMAND_SECONDS,
             check=False,
         )  # fmt: skip
@@ -174,7 +174,6 @@ class Nodes:
         self._settings = {
             "ERL_EPMD_PORT": str(self._names_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_ERLANG_COOKIE": secrets.token_hex(16),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1",
             "HOME": str(folder),
         }
@@ -189,6 +188,9 @@ class Nodes:
 
     def __enter__(self) -> "Nodes":
         self._folder.mkdir(parents=True, exist_ok=True)
+        cookie = self._folder / ".erlang.cookie"
+        cookie.touch(0o600)
+        cookie.write_text(secrets.token_hex(16))
         self._names = self._start_names()
         try:
             for together in (self.nodes[:1], self.nodes[1:]):

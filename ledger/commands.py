@@ -13,6 +13,7 @@ from ledger.domain import (
     attempt,
     cancel,
     dataset,
+    dead_letter,
     earnings,
     generation,
     late,
@@ -115,6 +116,7 @@ EVOLVE: dict[str, Callable[[Any, Event, datetime], Any]] = {
     "generation": generation.evolve,
     "claim": earnings.evolve_claim,
     "payout": earnings.evolve_payout,
+    "deadletter": dead_letter.evolve,
     "account": lambda state, event, at: state,  # no rule asks for it yet
 }
 
@@ -190,4 +192,6 @@ SPECS: dict[type[Any], Spec] = {
     earnings.RequestPayout: Spec(decide=earnings.request_payout, balances=_EARNED),
     earnings.PayPayout: Spec(decide=earnings.pay_payout, reads=_PAYOUT),
     earnings.ReturnPayout: Spec(decide=earnings.return_payout, reads=_PAYOUT),
+    dead_letter.RequeueDeadLetter: Spec(decide=dead_letter.requeue_dead_letter),
+    dead_letter.DropDeadLetter: Spec(decide=dead_letter.drop_dead_letter),
 }

@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from django.db import connection
 
+from core import traces
 from core.ids import new_id
 from ledger.book.canonical import canonical, written
 from ledger.book.load import Loaded
@@ -120,7 +121,7 @@ class Desk:
                 self._remember(_refused_outcome(key, refusal))
             return Draft(order, refusal=refusal)
         except Exception:
-            log.exception("command_failed", command=type(order.command).__name__)
+            log.exception("command_failed", alarm=True, command=type(order.command).__name__)
             return Draft(order, refusal=CommandFailed())
         metadata = _metadata(order.context, command_id=new_id())
         for change in decision.changes:
@@ -201,7 +202,7 @@ def _metadata(context: Context, *, command_id: UUID) -> str:
         "command_id": command_id,
         "correlation_id": context.correlation_id or command_id,
         "causation_id": context.causation_id,
-        "traceparent": context.traceparent,
+        "traceparent": context.traceparent or traces.current(),
     }
     return written({name: value for name, value in values.items() if value})
 

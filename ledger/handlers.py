@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
+from ledger import refusals
 from ledger.book.append import StaleLoad, append
 from ledger.book.load import load
 from ledger.book.read import shard_of
@@ -39,11 +40,17 @@ def handle(orders: Sequence[Order]) -> list[Result]:
             chunk = numbers[start : start + MOST_ORDERS]
             answers = _decide_and_append(shard, [orders[number] for number in chunk])
             results.update(zip(chunk, answers, strict=True))
-    return [results[number] for number in range(len(orders))]
+    given = [results[number] for number in range(len(orders))]
+    refused = [one for one in given if isinstance(one, Refused) and not one.replayed]
+    refusals.count(one.error.code for one in refused)
+    return given
 
 
 def _decide_and_append(shard: int, orders: Sequence[Order]) -> list[Result]:
-    """Handle orders of one shard; on another failure than a stale load, once more, then halved."""
+    """Handle orders of one shard; on another failure than a stale load, once more, then halved.
+
+    While the database is away no order is to blame: all are refused without being halved.
+    """
     for final in (False, True):
         try:
             return _until_fresh(shard, orders)
@@ -52,10 +59,19 @@ def _decide_and_append(shard: int, orders: Sequence[Order]) -> list[Result]:
             log.warning(
                 "append_failed", orders=len(orders), shard=shard, final=final, exc_info=True
             )
-    if len(orders) == 1:
-        return [Refused(error=AppendFailed())]
+    if len(orders) == 1 or not is_database_there():
+        return [Refused(error=AppendFailed()) for _ in orders]
     middle = len(orders) // 2
     return _decide_and_append(shard, orders[:middle]) + _decide_and_append(shard, orders[middle:])
+
+
+def is_database_there() -> bool:
+    """Return whether the database takes a connection, so that a failed append is not its outage."""
+    try:
+        connection.ensure_connection()
+    except (DatabaseError, InterfaceError):
+        return False
+    return True
 
 
 def _until_fresh(shard: int, orders: Sequence[Order]) -> list[Result]:

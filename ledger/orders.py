@@ -21,7 +21,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Who gives an order and what it belongs to; goes into the metadata of each event."""
+    """Who gives an order and what it belongs to; goes into the metadata of each event.
+
+    Without `traceparent`, the trace counts in which the order is given, if it is in one.
+    """
 
     actor: str
     key: Key | None = None

@@ -28,6 +28,15 @@ MAX_METRICS = 50
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
+_FAILURE = frozenset({"code", "message", "retryable"})
+# What the data of each callback may say.
+SAID: dict[str, frozenset[str]] = {
+    "started": frozenset({"worker"}),
+    "progress": frozenset({"percent", "current_epoch", "total_epochs", "checkpoint"}),
+    "complete": _FAILURE | {"sha256", "bytes", "content_type", "metrics", "success", "error"},
+    "failed": _FAILURE,
+}
+
 Fields = dict[str, Any]
 
 

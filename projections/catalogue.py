@@ -1,5 +1,6 @@
 """The one table of projections: who follows the book."""
 
+from projections.event_counts import EventCountsProjector
 from projections.generations import GenerationsProjector
 from projections.open_accounts import OpenAccountsProjector
 from projections.projector import Projector
@@ -17,6 +18,7 @@ PROJECTORS: tuple[type[Projector], ...] = (
     TrainingsProjector,
     GenerationsProjector,
     PurchasesProjector,
+    EventCountsProjector,
 )
 
 BY_NAME: dict[str, type[Projector]] = {projector.name: projector for projector in PROJECTORS}

@@ -24,7 +24,8 @@ class Projector:
     """Folds one page of one shard into its own tables; made anew for each page.
 
     A subclass has a method `on_<event>(recorded, event)` for each event that it reads, and may
-    override `on_movement(row, entries)`, called before it for each event that moves tokens.
+    override `on_movement(row, entries)`, called before it for each event that moves tokens, and
+    `on_rows(rows)`.
     `begin` loads what the page touches, `finish` stores it: a few statements a page, whatever
     the page holds. `streams` are the kinds of streams that it reads events of; empty means all.
     """
@@ -39,7 +40,7 @@ class Projector:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         known = {f"on_{_WORD.sub('_', kind).lower()}": kind for kind in EVENT_TYPES}
-        found = {name for name in dir(cls) if name.startswith("on_")} - {"on_movement"}
+        found = {name for name in dir(cls) if name.startswith("on_")} - {"on_movement", "on_rows"}
         if strange := found - known.keys():
             raise TypeError(f"{cls.__name__} handles no event of the book: {sorted(strange)}")
         cls.handlers = {known[name]: name for name in found}
@@ -48,6 +49,9 @@ class Projector:
     def __init__(self, cursor: CursorWrapper, shard: int) -> None:
         self.cursor = cursor
         self.shard = shard
+
+    def on_rows(self, rows: Sequence[Row]) -> None:
+        """See every event of the page as it is stored, before any other method."""
 
     def begin(self, events: Sequence[Recorded]) -> None:
         """Load the rows that `events` touch."""
@@ -100,6 +104,7 @@ class Page:
 def fold(projector: type[Projector], page: Page, cursor: CursorWrapper) -> None:
     """Fold `page` into the projector's tables, in the caller's transaction."""
     work = projector(cursor, page.shard)
+    work.on_rows(page.rows)
     methods = [work.handler(row) for row in page.rows]
     work.begin([page.recorded(row) for row, name in zip(page.rows, methods, strict=True) if name])
     for row, name in zip(page.rows, methods, strict=True):

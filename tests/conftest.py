@@ -9,9 +9,9 @@ from typing import IO, Any
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from demo.rabbitmq_nodes import is_installed
 from tests.databases import Database, Session
 
-SERVICES = {"rabbitmq": "AMQP_URL"}  # marker: the variable that says where the service is
 SESSION = pytest.StashKey[Session]()
 LOCK = pytest.StashKey[IO[str]]()
 MISSING = "missing service: "
@@ -88,12 +88,20 @@ def shared_database(
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose service is missing; with CI=true that is a failure."""
-    for marker, variable in SERVICES.items():
-        if item.get_closest_marker(marker) and not os.environ.get(variable):
-            reason = f"{MISSING}{marker} ({variable} is not set)"
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason, pytrace=False)
-            pytest.skip(reason)
+    if reason := missing_service(item):
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{MISSING}{reason}", pytrace=False)
+        pytest.skip(f"{MISSING}{reason}")
+
+
+def missing_service(item: pytest.Item) -> str:
+    """Return which service `item` lacks and why, or nothing."""
+    marker = item.get_closest_marker("rabbitmq")
+    if marker is None:
+        return ""
+    if marker.kwargs.get("own_nodes"):
+        return "" if is_installed() else "rabbitmq (rabbitmq-server is not installed)"
+    return "" if os.environ.get("AMQP_URL") else "rabbitmq (AMQP_URL is not set)"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # outermost, so that its lines come last

@@ -24,6 +24,7 @@ class Series:
     claim: str
     sequence: int
     url: str = field(repr=False)
+    traceparent: str = ""
 
 
 class Progress:
@@ -45,6 +46,7 @@ class Progress:
             message_id=_new_callback_id(),
             retries=False,
             read_seconds=PROGRESS_READ_SECONDS,
+            traceparent=series.traceparent,
         )
 
 
@@ -63,8 +65,13 @@ class Callbacks:
         Raises Unreachable, soon after `stop` is set.
         """
         body = _body(self._task.task_id, self._claim.claim, self._first, {"worker": worker_id})
-        url = self._task.callbacks["started"]
-        return self._courier.post(url, body, message_id=_new_callback_id(), stop=stop)
+        return self._courier.post(
+            self._task.callbacks["started"],
+            body,
+            message_id=_new_callback_id(),
+            stop=stop,
+            traceparent=self._task.traceparent,
+        )
 
     def progress(self) -> Series:
         """Return the series in which progress is reported."""
@@ -73,6 +80,7 @@ class Callbacks:
             claim=self._claim.claim,
             sequence=self._first,
             url=self._task.callbacks["progress"],
+            traceparent=self._task.traceparent,
         )
 
     def final(
@@ -90,6 +98,7 @@ class Callbacks:
             callback_id=_new_callback_id(),
             body=_body(self._task.task_id, self._claim.claim, last, data).decode(),
             upload=upload,
+            traceparent=self._task.traceparent,
         )
 
 

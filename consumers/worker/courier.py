@@ -93,12 +93,15 @@ class Courier:
         read_seconds: float = READ_SECONDS,
         stop: threading.Event | None = None,
         told: str = "disposition",
+        traceparent: str = "",
     ) -> Answer:
         """POST a JSON body under a message id that stays the same when it is sent again.
 
         An answer counts if it is an object with the field `told`, or an error of our server.
         Raises Unreachable, and CredentialsInvalid if the token must not go there.
         """
+
+        trace = {"traceparent": traceparent} if traceparent else {}
 
         def send() -> tuple[requests.Response, bytes]:
             with self._session.post(
@@ -107,6 +110,7 @@ class Courier:
                 headers={
                     "Content-Type": "application/json",
                     **self._credentials.headers_for(url, message_id, body),
+                    **trace,
                 },
                 timeout=(CONNECT_SECONDS, read_seconds),
                 allow_redirects=False,

@@ -65,7 +65,11 @@ class Delivery:
     def _post(self, final: FinalCallback) -> Answer:
         try:
             answer = self._courier.post(
-                final.url, final.body.encode(), message_id=final.callback_id, retries=False
+                final.url,
+                final.body.encode(),
+                message_id=final.callback_id,
+                retries=False,
+                traceparent=final.traceparent,
             )
         except CredentialsInvalid as error:
             raise WorkerRefused(str(error)) from error
@@ -75,5 +79,5 @@ class Delivery:
 
 
 def _log(level: int, event: str, final: FinalCallback, **facts: object) -> None:
-    known = {"task_id": final.task_id, "action": final.action}
+    known = {"task_id": final.task_id, "action": final.action, "traceparent": final.traceparent}
     logger.log(level, event, extra={"facts": known | facts})

@@ -33,6 +33,7 @@ class FinalCallback:
     callback_id: str
     body: str = field(repr=False)
     upload: PendingUpload | None = None
+    traceparent: str = ""
 
 
 class Outbox:

@@ -58,7 +58,7 @@ class RabbitQueues:
 
         Raises QueuesUnavailable, at the start after `start_seconds`.
         """
-        broker = RabbitBroker(self._url, prefix=self._prefix, start_seconds=self._start_seconds)
+        broker = self._broker()
 
         def on_deliveries(deliveries: Sequence[Delivery]) -> None:
             for delivery in deliveries:
@@ -69,9 +69,14 @@ class RabbitQueues:
             wanted = [family_queue(self._family) if n == IMAGE_GENERATION else n for n in names]
             subscription = broker.consume(wanted, on_deliveries, prefetch=1)
             while not stop.wait(LOOK_SECONDS):
-                if subscription.wait(0):
-                    raise QueuesUnavailable("the broker ended the subscription")
+                subscription.wait(0)  # raises what ended it
         except BrokerError as error:
             raise QueuesUnavailable(str(error)) from error
         finally:
             broker.close(self._close_seconds)
+
+    def _broker(self) -> RabbitBroker:
+        try:
+            return RabbitBroker(self._url, prefix=self._prefix, start_seconds=self._start_seconds)
+        except BrokerError as error:
+            raise QueuesUnavailable(str(error)) from error

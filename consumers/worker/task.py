@@ -20,6 +20,7 @@ MAX_IMAGES = 100
 MAX_IMAGE_BYTES = 16 * 1024 * 1024
 MAX_MODEL_BYTES = 32 * 1024 * 1024
 
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -50,7 +51,8 @@ class Task:
     """One attempt at a job; `callbacks` has a URL for each of ACTIONS.
 
     `lease_seconds` is how long the server waits for a sign of life, 0 if it does not say;
-    `checkpoint_upload` is where a training's checkpoints go, None for nowhere.
+    `checkpoint_upload` is where a training's checkpoints go, None for nowhere; `traceparent` goes
+    with every callback, empty if the server gave none.
     """
 
     task_id: str
@@ -61,6 +63,7 @@ class Task:
     callbacks: Mapping[str, str] = field(repr=False)
     lease_seconds: float = 0.0
     checkpoint_upload: Upload | None = None
+    traceparent: str = ""
 
 
 def read_task(body: bytes) -> Task:
@@ -81,6 +84,7 @@ def read_task(body: bytes) -> Task:
             callbacks={action: _url(callbacks[action]) for action in ACTIONS},
             lease_seconds=_seconds(task.get("lease_seconds", 0)),
             checkpoint_upload=_upload(checkpoint) if checkpoint else None,
+            traceparent=_traceparent(task.get("traceparent")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise TaskInvalid(type(error).__name__) from error
@@ -135,6 +139,11 @@ def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise ValueError
     return float(value)
+
+
+def _traceparent(value: Any) -> str:
+    """Return what may be sent as a header; a trace is no reason to refuse a task."""
+    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else ""
 
 
 def _time(value: Any) -> datetime:

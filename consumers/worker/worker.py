@@ -238,7 +238,7 @@ def _heed(attempt: Attempt, said: Said) -> None:
 
 
 def _log(level: int, event: str, task: Task, **facts: Any) -> None:
-    known = {"task_id": task.task_id, "type": task.type}
+    known = {"task_id": task.task_id, "type": task.type, "traceparent": task.traceparent}
     logger.log(level, event, extra={"facts": known | facts})
 
 

@@ -112,12 +112,12 @@ def _nothing_is_written(
 def written() -> dict[str, Any]:
     """Return a digest of each table's rows, and the stored files.
 
-    A refusal may be remembered, and that a key was used.
+    A refusal may be remembered and is counted, and that a key was used.
     """
     found: dict[str, Any] = {"objects": sorted(map(str, local_store().root.rglob("*")))}
     with connection.cursor() as cursor:
         for name in connection.introspection.table_names(cursor):
-            if name != "outcome":
+            if name not in ("outcome", "refusal_count"):
                 cursor.execute(
                     "SELECT md5(string_agg(t, '|' ORDER BY t)) FROM"
                     f" (SELECT (to_jsonb(r) - 'last_used_at')::text AS t FROM {name} AS r) AS rows"

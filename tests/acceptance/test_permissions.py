@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
-from django.conf import settings
+from django.conf import LazySettings, settings
 from django.urls import URLPattern
 from rest_framework.permissions import BasePermission
 
+from api.metrics import IsMonitor
 from api.permissions import (
     Anyone,
     IsArtist,
@@ -37,6 +38,7 @@ NAMES: dict[type[BasePermission], str] = {
     IsOperator: "operators",
     IsAuditor: "auditors, operators",
     IsWorker: "workers",
+    IsMonitor: "monitors",
 }
 ROLES: dict[str, set[str]] = {
     "signed in": {"user", "artist", "operator", "auditor"},
@@ -46,6 +48,7 @@ ROLES: dict[str, set[str]] = {
     "artists, operators": {Role.ARTIST, Role.OPERATOR},
     "auditors, operators": {"auditor", "operator"},
     "workers": set(),  # no account is a worker
+    "monitors": set(),  # nor a monitor
 }
 REFUSALS = {"user_only", "artist_only", "operator_only", "auditor_only", "permission_denied"}
 
@@ -96,8 +99,9 @@ def rows(found: set[Route]) -> str:
 
 
 @pytest.fixture
-def keys(database: object) -> dict[str, str]:
-    """Return an API key of one account of each role."""
+def keys(database: object, settings: LazySettings) -> dict[str, str]:
+    """Return an API key of one account of each role, where monitors have a token."""
+    settings.METRICS_TOKEN = "of-a-monitor"
 
     def key_of(role: str) -> str:
         user = User.objects.create(username=role, email=f"{role}@example.org", role=role)

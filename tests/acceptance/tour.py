@@ -365,6 +365,7 @@ class Tour:
         """System"""
         self.show("Alive", "GET", "/healthz")
         self.show("Ready", "GET", "/readyz")
+        self.show("What a monitor reads", "GET", "/metrics", who="METRICS_TOKEN")
         self.show("What is billed when", "GET", "/api/billing-matrix/")
         self.show("The OpenAPI document", "GET", "/api/schema/")
         self.show("The page that shows it", "GET", "/api/docs/")

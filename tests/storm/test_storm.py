@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.rabbitmq_nodes import Nodes, is_installed
+from demo.rabbitmq_nodes import Nodes
 from tests.storm.clients import Person, Record
 from tests.storm.judge import Verdict, _judge_job, _judge_others
 from tests.storm.killer import Plan
@@ -35,8 +35,7 @@ def storm(folder: Path, *, nodes: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.rabbitmq
-@pytest.mark.skipif(not is_installed(), reason="rabbitmq-server is not installed")
+@pytest.mark.rabbitmq(own_nodes=True)
 def test_whatever_is_killed_nothing_is_lost_and_nothing_moves_twice(tmp_path: Path) -> None:
     """I1-I13; PostgreSQL and a RabbitMQ node are killed as well."""
     storm(tmp_path, nodes=1)

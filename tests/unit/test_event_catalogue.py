@@ -502,6 +502,22 @@ CATALOGUE = {
         "user_id": "UUID",
         "artist_id": "UUID",
     },
+    "DeadLetterRequeued": {
+        "user_id": "UUID",
+        "queue": "str",
+        "message_id": "str",
+        "type": "str",
+        "reason": "str",
+        "note": "Sealed | None",
+    },
+    "DeadLetterDropped": {
+        "user_id": "UUID",
+        "queue": "str",
+        "message_id": "str",
+        "type": "str",
+        "reason": "str",
+        "note": "Sealed | None",
+    },
 }
 ATOMS = {str, int, bool, UUID, datetime, Sealed, type(None)}
 

@@ -18,11 +18,24 @@ def test_two(): pass
 
 def test_three(): pass
 """
+OWN_NODES = """
+import pytest
+
+@pytest.mark.rabbitmq(own_nodes=True)
+def test_one(): pass
+"""
+NOT_INSTALLED = """
+import demo.rabbitmq_nodes
+
+demo.rabbitmq_nodes.program = lambda name: None
+"""
 
 
-def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    (folder / "conftest.py").write_text("from tests.conftest import *\n")
-    (folder / "test_services.py").write_text(TESTS)
+def run(
+    folder: Path, *arguments: str, tests: str = TESTS, before: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    (folder / "conftest.py").write_text(f"from tests.conftest import *\n{before}")
+    (folder / "test_services.py").write_text(tests)
     unset = {"AMQP_URL", "CI", "SKIPS_FILE"}
     command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", f"--rootdir={REPOSITORY}"]
     return subprocess.run(
@@ -64,3 +77,13 @@ def test_they_may_be_left_out_on_purpose(tmp_path: Path) -> None:
 def test_they_run_where_the_service_is(tmp_path: Path) -> None:
     done = run(tmp_path, AMQP_URL="amqp://127.0.0.1:5672/")
     assert "3 passed" in done.stdout.splitlines()[-1]
+
+
+def test_one_with_nodes_of_its_own_needs_the_program_and_no_address(tmp_path: Path) -> None:
+    lacking = run(tmp_path, tests=OWN_NODES, before=NOT_INSTALLED, AMQP_URL="amqp://127.0.0.1/")
+    reason = "missing service: rabbitmq (rabbitmq-server is not installed)"
+    assert lacking.stdout.splitlines()[-2] == f"SKIPPED 1 tests for a {reason}"
+
+    installed = "demo.rabbitmq_nodes.program = lambda name: name"
+    found = run(tmp_path, tests=OWN_NODES, before=f"import demo.rabbitmq_nodes\n{installed}\n")
+    assert "1 passed" in found.stdout.splitlines()[-1]

@@ -36,6 +36,7 @@ from ledger.domain.events.dataset import (
     ImageCaptioned,
     ImageRemoved,
 )
+from ledger.domain.events.dead_letter import DeadLetterDropped, DeadLetterRequeued
 from ledger.domain.events.earnings import (
     EarningsClaimed,
     PayoutPaid,
@@ -173,6 +174,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "CommentRemoved": CommentRemoved,
     "ArtistFollowed": ArtistFollowed,
     "ArtistUnfollowed": ArtistUnfollowed,
+    "DeadLetterRequeued": DeadLetterRequeued,
+    "DeadLetterDropped": DeadLetterDropped,
 }
 
 __all__ = [
@@ -192,6 +195,8 @@ __all__ = [
     "CommentWritten",
     "DatasetLocked",
     "DatasetUnlocked",
+    "DeadLetterDropped",
+    "DeadLetterRequeued",
     "EarningsClaimed",
     "EarningsCleared",
     "Event",

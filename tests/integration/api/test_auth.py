@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from api import accounts, attempts, welcome
 from api.errors import Problem
-from core.keys import authenticate, issue
+from core.keys import authenticate, authenticate_many, issue
 from core.models import ApiKey, PersonKey, User
 from ledger.orders import Busy, Refused
 from tests.callers import Caller, call, code, faults
@@ -348,6 +348,25 @@ def test_within_a_transaction_a_lost_connection_is_told(person: Callable[..., Ca
         with pytest.raises(OperationalError):
             authenticate(key)
         transaction.set_rollback(True)
+
+
+def test_many_keys_are_looked_up_by_one_query(person: Callable[..., Caller]) -> None:
+    mina, ben = person("mina"), person("ben")
+    gone = person("gone")
+    User.objects.filter(id=gone.user.id).update(is_active=False)
+    keys = [mina.key, ben.key, gone.key, mina.key, "tl_" + "x" * 43, "no key", ""]
+    authenticate_many(keys)  # notes when they were used
+
+    with CaptureQueriesContext(connection) as queries:
+        found = authenticate_many(keys)
+
+    assert len(queries) == 1
+    assert {key: user.id for key, (user, _) in found.items()} == {
+        mina.key: mina.user.id,
+        ben.key: ben.user.id,
+    }
+    assert authenticate_many([]) == {}
+    assert all(row.last_used_at for row in ApiKey.objects.exclude(user=gone.user))
 
 
 def backend() -> int:

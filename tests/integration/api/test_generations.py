@@ -13,7 +13,6 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from api import jobs
 from core import maintenance
 from core.ids import new_id
 from core.models import Role
@@ -22,6 +21,7 @@ from ledger.book import read
 from ledger.domain.style import DeactivateStyle, ReviseStyle
 from projections.follow import catch_up
 from projections.reading import Place
+from projections.shown import render_queue
 from tests import books
 from tests.callers import Caller, call, code, faults
 from tests.http_workers import HttpWorker
@@ -641,4 +641,4 @@ def test_the_way_through_a_queue_is_estimated_by_its_oldest() -> None:
     now = timezone.now()
     place = Place(number=5, length=10, oldest_at=now - timedelta(seconds=60))
 
-    assert jobs.render_queue(place) == {"position": 5, "eta_seconds": 30}
+    assert render_queue(place) == {"position": 5, "eta_seconds": 30}

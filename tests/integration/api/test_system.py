@@ -11,6 +11,7 @@ from drf_spectacular.validation import validate_schema
 from pytest_django import Settings
 
 from api import schema, system
+from consumers.amqp import parameters_of
 from core.logs import configure
 from tests.callers import call, code
 from tests.databases import Database
@@ -54,8 +55,37 @@ def test_a_broker_that_listens_is_enough(settings: Settings) -> None:
 
 
 @pytest.mark.usefixtures("database")
-def test_an_unreachable_broker_is_not_ready(settings: Settings) -> None:
-    settings.AMQP_URL = "amqp://guest:guest@127.0.0.1:1/"
+@pytest.mark.parametrize("url", ["amqp://u:p@{}:1,{}:{port}/v", "amqp://{}:{port},amqp://{}:1/"])
+def test_one_node_of_a_cluster_is_enough(settings: Settings, url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        here = "127.0.0.1"
+        settings.AMQP_URL = url.format(here, here, port=listening.getsockname()[1])
+
+        assert call("GET", "/readyz").json()["checks"]["broker"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://u:p@one:5673/v",
+        "amqp://u:p@one:1,two/v",
+        "amqp://one:1,two:2",
+        "amqp://u:p@one:1/v, amqps://w:p@two/x?heartbeat=9",
+        "amqps://u:p@one,[::1]:7",
+    ],
+)
+def test_the_hosts_of_the_broker_are_those_that_are_dialled(url: str) -> None:
+    dialled = [(one.host, one.port) for one in parameters_of(url)]
+
+    assert system.amqp_addresses(url) == dialled
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    "url", ["amqp://u:p@127.0.0.1:1/", "amqp://127.0.0.1:1,[::1]:1", "amqp://one:x"]
+)
+def test_an_unreachable_broker_is_not_ready(settings: Settings, url: str) -> None:
+    settings.AMQP_URL = url
 
     response = call("GET", "/readyz")
 

@@ -94,6 +94,13 @@ class Rig:
         """Return a broker that has not declared anything."""
         raise NotImplementedError
 
+    def whole_name(self, queue: str) -> str:
+        """Return the name under which the broker knows a queue that was declared by its short one.
+
+        It is what an asker says in `reply_to`.
+        """
+        return queue
+
     def target(self) -> tuple[str, int] | str:
         """Return where the server listens."""
         raise NotImplementedError
@@ -140,6 +147,9 @@ class RabbitRig(Rig):
 
     def new(self) -> Broker:
         return RabbitBroker(self.url, prefix=self.prefix)
+
+    def whole_name(self, queue: str) -> str:
+        return self.prefix + queue
 
     def target(self) -> tuple[str, int] | str:
         parts = urlsplit(os.environ["AMQP_URL"])

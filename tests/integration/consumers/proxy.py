@@ -56,6 +56,10 @@ class Proxy:
         """Keep the connections and forward nothing, as a network that drops packets does."""
         self._flowing.clear()
 
+    def thaw(self) -> None:
+        """Forward again what came in meanwhile, and all that follows."""
+        self._flowing.set()
+
     def _listen(self, port: int) -> socket.socket:
         listener = socket.create_server(("127.0.0.1", port))
         threading.Thread(target=self._serve, args=(listener,), daemon=True).start()

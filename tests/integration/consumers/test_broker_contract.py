@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +16,17 @@ from consumers.broker import (
     BrokerUnavailable,
     Delivery,
     Message,
+    Queue,
     QueueMissing,
     Refused,
     Unroutable,
+    ack_all,
 )
+from consumers.subscription import ConsumingEnded
 from tests.integration.consumers.conftest import Rig, Seen, message, wait_until
 from tests.integration.consumers.proxy import Proxy
 
+ANSWERS = Queue(name="answers", delivery_limit=2, max_length=100)
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -41,6 +45,55 @@ def test_a_published_message_is_delivered_unchanged(rig: Rig) -> None:
     assert (seen.deliveries[0].queue, seen.deliveries[0].attempts) == ("work", 0)
 
 
+def test_whom_to_answer_and_who_sent_it_stay_with_a_message_wherever_it_goes(rig: Rig) -> None:
+    """Deferred, failed and put aside: each time the broker may hold a copy of it."""
+
+    def settle(delivery: Delivery) -> None:
+        turns = [Delivery.defer, lambda one: one.requeue("no"), lambda one: one.dead_letter("no")]
+        turns[len(seen.deliveries) - 1](delivery)
+
+    sent = replace(message(), reply_to="answers", correlation_id="before", sender="shop")
+    broker, seen, dead = rig.make(), Seen(settle=settle), Seen()
+    broker.publish("work", sent)
+    broker.consume(["work.dead"], dead, prefetch=1)
+    broker.consume(["work"], seen, prefetch=10)
+    dead.wait_for(1)
+    assert [one.message for one in seen.deliveries] == [sent] * 3
+    headers = {"dead-reason": "no", "dead-queue": "work"}
+    assert [one.message for one in dead.deliveries] == [replace(sent, headers=headers)]
+
+
+def test_an_answer_reaches_the_queue_that_its_asker_named(rig: Rig) -> None:
+    asker, seen = rig.make([ANSWERS]), Seen()
+    answer = replace(message(), correlation_id="id-7")
+    asker.consume(["answers"], seen, prefetch=5)
+    rig.make().answer([(rig.whole_name("answers"), answer)])
+    seen.wait_for(1)
+    assert [one.message for one in seen.deliveries] == [answer]
+
+
+def test_answers_that_cannot_be_sent_are_dropped_and_spoil_no_other(rig: Rig) -> None:
+    """Also those to a queue of ours: who asks could have our tasks or results forged."""
+    asker, seen, broker, ours = rig.make([ANSWERS]), Seen(), rig.make(), Seen()
+    asker.consume(["answers"], seen, prefetch=5)
+    broker.consume(["work"], ours, prefetch=5)
+    whole = rig.whole_name
+    broker.answer(
+        [
+            ("nowhere", message(1)),
+            (whole("work"), message(2)),
+            ("amq.rabbitmq.reply-to.nonsense", message(3)),
+            ("amq.rabbitmq.reply-to.g1h2AA.nonsense", message(3)),
+            ("\u0000", message(4)),
+            (whole("answers"), replace(message(5), type="")),
+            (whole("answers"), message(6)),
+        ]
+    )
+    assert seen.wait_for(1) == ["id-6"]
+    broker.publish("work", message(7))
+    assert ours.wait_for(1) == ["id-7"]
+
+
 def test_an_acknowledged_message_is_gone(rig: Rig) -> None:
     broker, first, second = rig.make(), Seen(), Seen()
     broker.publish("work", message())
@@ -49,6 +102,25 @@ def test_an_acknowledged_message_is_gone(rig: Rig) -> None:
     assert subscription.stop()
     rig.make().consume(["work"], second, prefetch=1)
     assert second.wait_for(1, seconds=1.5) == []  # longer than the lease
+
+
+def test_what_is_acknowledged_together_is_gone_and_what_is_not_comes_again(rig: Rig) -> None:
+    broker, ids, rest = rig.make(), list[str](), Seen()
+
+    def handler(deliveries: Sequence[Delivery]) -> None:
+        done = [one for one in deliveries if one.message.id != "id-3" or "id-3" in ids]
+        ids.extend(one.message.id for one in deliveries)
+        ack_all(done)
+        ack_all(done)  # for the second time, and none: does nothing
+        ack_all([])
+
+    broker.publish_many([("work", message(number)) for number in range(6)])
+    subscription = broker.consume(["work"], handler, prefetch=10)
+    assert wait_until(lambda: ids.count("id-3") == 2)
+    assert subscription.stop()
+    broker.consume(["work"], rest, prefetch=10)
+    assert rest.wait_for(1, seconds=1.5) == []  # longer than the lease
+    assert sorted(ids) == ["id-0", "id-1", "id-2", "id-3", "id-3", "id-4", "id-5"]
 
 
 def test_a_thousand_messages_are_confirmed_and_delivered_in_order(rig: Rig) -> None:
@@ -318,6 +390,21 @@ def test_an_idle_consumer_stops_at_once(rig: Rig) -> None:
     assert time.monotonic() - before < 2
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_consuming_that_ends_by_itself_is_a_fault_however_quiet(rig: Rig) -> None:
+    def leave(delivery: Delivery) -> None:
+        sys.exit()  # ends the thread, and Python says nothing
+
+    broker, seen = rig.make(), Seen()
+    broker.publish("work", message())
+    subscription = broker.consume(["work"], Seen(settle=leave), prefetch=1)
+    with pytest.raises(ConsumingEnded, match="ended by itself"):
+        subscription.wait(20)
+    broker.consume(["work"], seen, prefetch=1)
+    assert seen.wait_for(1) == ["id-0"]
+    assert subscription.stop()
+
+
 def test_publishing_to_a_broker_that_is_away_raises_within_its_limit(rig: Rig) -> None:
     with Proxy(rig.target()) as proxy:
         rig.go_through(proxy)
@@ -372,10 +459,13 @@ def test_a_delivery_held_over_a_cut_is_delivered_again_and_its_late_ack_harms_no
         rig.close()
 
 
-def test_a_verdict_given_while_the_broker_is_away_harms_nothing(rig: Rig) -> None:
+@pytest.mark.parametrize("settle", [Delivery.ack, lambda one: ack_all([one])])
+def test_a_verdict_given_while_the_broker_is_away_harms_nothing(
+    rig: Rig, settle: Callable[[Delivery], None]
+) -> None:
     with Proxy(rig.target()) as proxy:
         rig.go_through(proxy)
-        broker, seen = rig.make(), Seen()
+        broker, seen = rig.make(), Seen(settle=settle)
 
         def handler(deliveries: Sequence[Delivery]) -> None:
             if not seen.deliveries:

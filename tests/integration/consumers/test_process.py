@@ -20,8 +20,10 @@ from consumers.connect import connect
 from consumers.embedded import EmbeddedBroker
 from consumers.process import RelayEnded, serve
 from consumers.rabbitmq import RabbitBroker
+from consumers.topology import TOPOLOGY
 from core import queue
 from tests.databases import Database
+from tests.integration.consumers.clients import Client
 from tests.integration.consumers.conftest import wait_until
 from tests.integration.consumers.stories import Ordered
 
@@ -48,6 +50,19 @@ def test_the_relay_command_publishes_until_sigterm(database: Database) -> None:
         assert wait_until(lambda: not queue.missing(["image_generation"]), 30)
         (task,) = queue.take(["image_generation"], wait_seconds=30)
         assert task.id == str(job.task)
+    finally:
+        running.send_signal(signal.SIGTERM)
+        out, err = running.communicate(timeout=20)
+    assert running.returncode == 0, out + err
+
+
+def test_a_part_can_be_run_alone(database: Database) -> None:
+    ann, ben = Client(tokens=100), Client()
+    running = start(database, "consumers", "--only", "commands")
+    try:
+        assert wait_until(lambda: not queue.missing(["ledger.commands"]), 30)
+        EmbeddedBroker().publish("ledger.commands", ann.transfer(ben, 30))
+        assert wait_until(lambda: ben.paid == 30, 30)
     finally:
         running.send_signal(signal.SIGTERM)
         out, err = running.communicate(timeout=20)
@@ -82,9 +97,8 @@ def test_a_queue_of_another_type_ends_the_process_and_says_how_to_mend_it(
             assert f"{prefix}ledger.results" in err
             assert "rabbitmqctl delete_queue" in err
         finally:
-            for name in ("model_training", "image_generation", "ledger.results"):
-                channel.queue_delete(prefix + name)
-                channel.queue_delete(f"{prefix}{name}.dead")
+            for known in TOPOLOGY:
+                channel.queue_delete(prefix + known.name)
 
 
 def test_the_settings_choose_the_broker(settings: LazySettings) -> None:
@@ -97,7 +111,7 @@ def test_the_settings_choose_the_broker(settings: LazySettings) -> None:
 def test_serving_takes_results_and_ends_when_told(database: Database) -> None:
     stop = threading.Event()
     server = threading.Thread(
-        target=serve, args=[EmbeddedBroker(), stop], kwargs={"relay": True, "results": True}
+        target=serve, args=[EmbeddedBroker(), stop], kwargs={"parts": ["relay", "results"]}
     )
     server.start()
     job = Ordered().write()
@@ -112,7 +126,7 @@ def test_results_alone_are_served_without_a_relay(database: Database) -> None:
     Ordered().write()
     stop = threading.Event()
     server = threading.Thread(
-        target=serve, args=[EmbeddedBroker(), stop], kwargs={"relay": False, "results": True}
+        target=serve, args=[EmbeddedBroker(), stop], kwargs={"parts": ["results"]}
     )
     server.start()
     assert wait_until(lambda: not queue.missing(["image_generation"]))
@@ -133,7 +147,7 @@ def test_a_relay_that_ends_by_itself_ends_the_process(
 
     monkeypatch.setattr(process, "Relay", Short)
     with pytest.raises(RelayEnded):
-        serve(EmbeddedBroker(), threading.Event(), relay=True, results=False)
+        serve(EmbeddedBroker(), threading.Event(), ["relay"])
 
 
 def test_results_that_end_by_themselves_end_the_process(
@@ -144,7 +158,7 @@ def test_results_that_end_by_themselves_end_the_process(
 
     monkeypatch.setattr(queue, "take", fail)
     with pytest.raises(ZeroDivisionError):
-        serve(EmbeddedBroker(), threading.Event(), relay=False, results=True)
+        serve(EmbeddedBroker(), threading.Event(), ["results"])
 
 
 def test_a_database_that_is_away_at_start_is_a_broker_that_is_away(
@@ -155,4 +169,4 @@ def test_a_database_that_is_away_at_start_is_a_broker_that_is_away(
 
     monkeypatch.setattr(queue, "declare", fail)
     with pytest.raises(BrokerUnavailable, match="away"):
-        serve(EmbeddedBroker(start_seconds=0.2), threading.Event(), relay=False, results=False)
+        serve(EmbeddedBroker(start_seconds=0.2), threading.Event(), [])

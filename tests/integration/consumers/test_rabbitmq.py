@@ -2,16 +2,21 @@
 
 import contextlib
 import os
+import random
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pika
 import pytest
 
-from consumers import publisher
+from consumers import amqp, publisher
 from consumers.broker import (
     MAX_BODY_BYTES,
     BrokerError,
@@ -117,6 +122,105 @@ def test_the_next_host_serves_when_one_is_away(rig: RabbitRig) -> None:
     assert seen.wait_for(1) == ["id-0"]
 
 
+def test_a_link_that_breaks_before_it_dials_dials_again(
+    rig: RabbitRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = amqp.IOLoop, [OSError(24, "Too many open files")] * 3
+
+    def fail_first() -> Any:
+        if failures:
+            raise failures.pop()
+        return real()
+
+    monkeypatch.setattr(amqp, "IOLoop", fail_first)
+    broker, seen = rig.make(), Seen()
+    failures.append(OSError(24, "Too many open files"))
+    broker.consume(["work"], seen, prefetch=1)
+    broker.publish("work", message())
+    assert seen.wait_for(1) == ["id-0"]
+    assert not failures
+
+
+class TestDialling:
+    """How long, how often and in which order hosts are dialled."""
+
+    @pytest.fixture(autouse=True)
+    def _in_order(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(random, "sample", lambda hosts, _: list(hosts))
+
+    def test_a_host_that_says_nothing_is_left_for_the_next(
+        self, rig: RabbitRig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Pika alone would wait for 15 s."""
+        monkeypatch.setattr(amqp, "STACK_SECONDS", 0.5)
+        with socket.create_server(("127.0.0.1", 0)) as deaf:
+            url = f"amqp://guest:guest@127.0.0.1:{deaf.getsockname()[1]}/,{rig.url}"
+            with closing(RabbitBroker(url, prefix=rig.prefix, start_seconds=10.0)) as broker:
+                broker.declare(QUEUES)
+
+    def test_a_host_that_answers_no_declaration_is_left_for_the_next(
+        self, rig: RabbitRig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its heartbeats go on meanwhile, as where a queue has no leader."""
+        monkeypatch.setattr(amqp, "ANSWER_SECONDS", 0.5)
+        with Proxy(rig.target()) as proxy:
+            direct = rig.url
+            rig.go_through(proxy)
+            greet = amqp.Link._on_open
+
+            def greet_and_fall_silent(self: amqp.Link, connection: Any) -> None:
+                proxy.freeze()
+                greet(self, connection)
+
+            monkeypatch.setattr(amqp.Link, "_on_open", greet_and_fall_silent)
+            url = f"{rig.url},{direct}"
+            with closing(RabbitBroker(url, prefix=rig.prefix, start_seconds=10.0)) as broker:
+                broker.declare(QUEUES)
+                broker.publish("work", message())
+
+    def test_a_host_that_hangs_up_is_dialled_with_growing_pauses(self) -> None:
+        """And what is told of it stays short, however often that was."""
+        with socket.create_server(("127.0.0.1", 0)) as rude:
+            calls: list[float] = []
+            threading.Thread(target=hang_up, args=(rude, calls), daemon=True).start()
+            url = f"amqp://guest:guest@127.0.0.1:{rude.getsockname()[1]}/"
+            with closing(RabbitBroker(url, start_seconds=0.1)) as broker:
+                with pytest.raises(BrokerUnavailable):
+                    broker.declare(QUEUES)
+                assert wait_until(lambda: len(calls) >= 6, 60)
+                pauses = [later - one for one, later in pairwise(calls)]
+                assert pauses[4] > 0.5  # 0.1 s, doubled four times, by half at least
+                with pytest.raises(BrokerUnavailable) as away:
+                    broker.publish("work", message(), timeout_seconds=0.1)
+                assert len(str(away.value)) < 500
+            rude.shutdown(socket.SHUT_RDWR)
+
+
+def hang_up(server: socket.socket, calls: list[float]) -> None:
+    """Take each connection and close it."""
+    with contextlib.suppress(OSError):
+        while True:
+            caller, _ = server.accept()
+            calls.append(time.monotonic())
+            caller.close()
+
+
+def test_a_window_of_messages_is_in_flight_and_no_more(rig: RabbitRig) -> None:
+    with Proxy(rig.target()) as proxy, ThreadPoolExecutor(1) as pool:
+        rig.go_through(proxy)
+        broker = rig.make()
+        proxy.freeze()
+        sent = [("work", message(number)) for number in range(publisher.WINDOW + 200)]
+        results = pool.submit(broker.publish_many, sent, timeout_seconds=60)
+        in_flight = broker._publisher._in_flight
+        assert wait_until(lambda: len(in_flight) == publisher.WINDOW)
+        assert not wait_until(lambda: len(in_flight) > publisher.WINDOW, 0.3)
+        proxy.thaw()
+        assert results.result(60) == [None] * len(sent)
+        broker.close()
+        rig.close()
+
+
 def test_a_queue_declared_later_is_there_as_well(rig: RabbitRig) -> None:
     broker = rig.make([DEAD, WORK])
     broker.declare([OTHER])
@@ -181,6 +285,20 @@ class TestStrangers:
         self.publish(rig, server, b"?")
         broker.consume(["work"], seen, prefetch=5)
         assert dead.wait_for(1) == [""]
+
+    def test_their_user_is_believed_because_the_broker_has_checked_it(
+        self, rig: RabbitRig, server: Any
+    ) -> None:
+        broker, seen = rig.make(), Seen()
+        self.publish(rig, server, b"1", user_id="guest")
+        self.publish(rig, server, b"2")
+        self.publish(rig, server, b"3", headers={"x-sender": "shop"})
+        broker.consume(["work"], seen, prefetch=5)
+        seen.wait_for(3)
+        assert [one.message.sender for one in seen.deliveries] == ["guest", "", ""]
+        server.confirm_delivery()  # so that a publish waits for the broker's word
+        with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="user_id"):
+            self.publish(rig, server, b"4", user_id="shop")
 
     def test_a_body_over_the_limit_is_put_aside_unread(self, rig: RabbitRig, server: Any) -> None:
         broker, seen = rig.make(), Seen()

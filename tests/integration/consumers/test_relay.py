@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
+from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -30,6 +30,7 @@ from tests.integration.consumers.proxy import Proxy
 from tests.integration.consumers.stories import Ordered, Trained, soon
 from tests.jobs import Worker, give, granted, order_picture, trained_style
 
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
 JOBS = ["image_generation", "model_training"]
 
 
@@ -165,11 +166,13 @@ def test_a_next_attempt_is_a_task_of_its_own_that_resumes(
 
 def test_a_trace_goes_on_with_the_task(broker: EmbeddedBroker) -> None:
     job = Ordered()
-    traced = [one._replace(metadata='{"traceparent":"00-a-b-01"}') for one in job.events()]
+    traced = [one._replace(metadata=f'{{"traceparent":"{TRACE}"}}') for one in job.events()]
     write(grant(job.user, 100), traced)
+    job.queue_again()
     Relay(broker).round()
-    (task,) = queue.take(JOBS)
-    assert task.headers == {"traceparent": "00-a-b-01"}
+    for task in queue.take(JOBS, limit=2):
+        assert task.headers == {"traceparent": TRACE}
+        assert json.loads(task.body)["traceparent"] == TRACE
 
 
 class TestAgain:
@@ -247,6 +250,29 @@ class TestAgain:
         one._look_again_at = 0.0
         one.publish_again()
         assert sorted(published()) == sorted(lost)
+
+    def test_no_transaction_is_open_while_the_broker_is_asked(
+        self, broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A slow broker holds no snapshot and no lock in the database, this time or the first."""
+        one, lost = self.lost(broker, 1)
+        job = Ordered().write()
+        session = connection.connection.info.backend_pid
+        told: list[tuple[Any, ...]] = []
+
+        def publish_many(messages: list[Any], **_: object) -> list[None]:
+            with connections["owner"].cursor() as cursor:
+                cursor.execute(
+                    "SELECT state, xact_start FROM pg_stat_activity WHERE pid = %s", [session]
+                )
+                told.append(([message.id for _, message in messages], *cursor.fetchone()))
+            return [None] * len(messages)
+
+        monkeypatch.setattr(broker, "publish_many", publish_many)
+        one.round()
+        one.publish_again()
+        assert told == [([str(job.task)], "idle", None), (lost, "idle", None)]
+        assert connection.connection.info.backend_pid == session
 
     def test_a_pass_is_bounded_and_the_next_one_takes_the_rest(
         self, broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch

@@ -20,6 +20,7 @@ from core.storage import StoreUnavailable
 from core.workers import create_worker
 from ledger.book import read
 from ledger.domain.errors import RuleBroken
+from ledger.orders import AppendFailed
 from tests.integration.consumers.conftest import Seen, wait_until
 from tests.integration.consumers.stories import Ordered
 
@@ -29,8 +30,8 @@ pytestmark = pytest.mark.usefixtures("database")
 class Signer:
     """A worker that signs what it reports."""
 
-    def __init__(self) -> None:
-        self.worker, self.secret = create_worker("w")
+    def __init__(self, name: str = "w") -> None:
+        self.worker, self.secret = create_worker(name)
 
     def message(
         self, job: Ordered, type_: str = "generation.started", **body: Any
@@ -93,6 +94,21 @@ def test_the_shared_token_is_proof_enough_where_it_is_set(settings: LazySettings
     assert len(types(job)) == 3
 
 
+def test_a_reports_trace_goes_on_in_the_book(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    signer = Signer()
+    for given, kept in (({"traceparent": trace}, trace), ({"traceparent": "x"}, None), ({}, None)):
+        job = Ordered().write()
+        message, body = signer.message(job)
+        traced = signer.signed(message.type, json.dumps(body).encode(), **given)
+        assert settled(traced) == Settlement(verdict="ack")
+        assert json.loads(read.stream(job.stream)[-1].metadata).get("traceparent") == kept
+    lines = [one.msg for one in caplog.records if isinstance(one.msg, dict)]
+    logged = [one.get("traceparent") for one in lines if one["event"] == "result_taken"]
+    assert logged == [trace, None, None]
+
+
 @pytest.mark.parametrize(
     ("type_", "body", "reason"),
     [
@@ -104,6 +120,13 @@ def test_the_shared_token_is_proof_enough_where_it_is_set(settings: LazySettings
         ("generation.started", b"[]", "malformed_callback"),
         ("generation.started", b'{"task_id": 7}', "malformed_callback"),
         ("generation.started", b'{"data": 7}', "malformed_callback"),
+        ("generation.started", b"[" * 40 + b"]" * 40, "json_too_deep"),
+        ("generation.started", b'{"version": 2}', "future_version"),
+        ("generation.started", b'{"version": "1"}', "malformed_callback"),
+        ("generation.started", b'{"version": true}', "malformed_callback"),
+        ("generation.started", b'{"version": 1, "tip": 5}', "unknown_field"),
+        ("generation.started", b'{"data": {"percent": 5}}', "unknown_field"),
+        ("training.progress", b'{"data": {"percent": 5, "worker": "w"}}', "unknown_field"),
     ],
 )
 def test_what_is_no_callback_is_a_dead_letter_with_its_reason(
@@ -162,6 +185,21 @@ def test_a_report_on_a_task_that_nobody_knows_is_a_dead_letter() -> None:
     assert settled(message) == Settlement(verdict="dead_letter", reason="task_not_found")
 
 
+def test_a_report_on_another_workers_task_is_a_dead_letter() -> None:
+    """G13."""
+    job, claim = Ordered().write(), str(uuid4())
+    assert settled(Signer().message(job, claim=claim)[0]) == Settlement(verdict="ack")
+    thief = Signer("thief").message(
+        job, "generation.progress", claim=claim, sequence=2, data={"percent": 5}
+    )
+    assert settled(thief[0]) == Settlement(verdict="dead_letter", reason="foreign_task")
+
+
+def test_a_report_may_name_its_version() -> None:
+    message, _ = Signer().message(Ordered().write(), version=1, data={"worker": "w"})
+    assert settled(message) == Settlement(verdict="ack")
+
+
 class Later(RuleBroken):
     """Not now."""
 
@@ -183,6 +221,7 @@ class Broken(RuleBroken):
         (OperationalError("away"), "defer"),
         (StoreUnavailable(), "defer"),
         (Broken(), "requeue"),
+        (AppendFailed(), "requeue"),  # the database is there: it is this report
     ],
 )
 def test_what_cannot_be_done_now_comes_again(
@@ -194,6 +233,18 @@ def test_what_cannot_be_done_now_comes_again(
     monkeypatch.setattr(results, "receive", fail)
     message, _ = Signer().message(Ordered().write())
     assert settled(message).verdict == verdict
+
+
+def test_a_report_whose_append_met_an_outage_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """G12: an outage is nobody's failed work."""
+
+    def fail(**_: object) -> None:
+        raise AppendFailed
+
+    message, _ = Signer().message(Ordered().write())
+    monkeypatch.setattr(results, "receive", fail)
+    monkeypatch.setattr(results, "is_database_there", lambda: False)
+    assert settled(message).verdict == "defer"
 
 
 @pytest.fixture

@@ -162,11 +162,13 @@ def test_a_stop_ends_an_idle_worker(rig: WorkerRig) -> None:
     assert not rig.run(once=False)
 
 
-def test_a_broker_that_is_away_is_told() -> None:
-    queues = RabbitQueues(
-        "amqp://guest:guest@127.0.0.1:1/", prefix="", close_seconds=1, start_seconds=0.3
-    )
-    with pytest.raises(QueuesUnavailable):
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [("amqp://guest:guest@127.0.0.1:1/", "not reachable"), ("amqp://guest@one", "cannot be read")],
+)
+def test_a_broker_that_is_away_or_has_no_address_is_told(url: str, why: str) -> None:
+    queues = RabbitQueues(url, prefix="", close_seconds=1, start_seconds=0.3)
+    with pytest.raises(QueuesUnavailable, match=why):
         queues.consume(["image_generation"], lambda _: None, threading.Event())
 
 

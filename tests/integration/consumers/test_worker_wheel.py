@@ -127,7 +127,7 @@ def test_the_wheel_holds_the_kit_and_what_amqp_needs_alone(wheel: Path) -> None:
         names = {name for name in archive.namelist() if not name.startswith("ledger_worker-")}
     around = {Path(name).stem for name in names if not name.startswith("consumers/worker/")}
     assert around == {
-        *("__init__", "amqp", "backoff", "broker", "publisher", "rabbitmq"),
+        *("__init__", "amqp", "answers", "backoff", "broker", "publisher", "rabbitmq"),
         *("source", "subscription", "topology"),
     }
     kit = {path.relative_to(ROOT).as_posix() for path in KIT.rglob("*.py")}

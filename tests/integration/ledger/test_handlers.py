@@ -312,3 +312,22 @@ class TestFailures:
         results = handle([order_grant(new_id(), key=None) for _ in range(3)])
 
         assert {code(result) for result in results} == {"append_failed"}
+
+    def test_while_the_database_is_away_a_batch_is_not_halved(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else two hundred orders would dial four hundred times before they are told."""
+        dialled: list[int] = []
+
+        def dial(_: object) -> None:
+            dialled.append(1)
+            raise OperationalError("connection refused")
+
+        handle([order_grant(new_id())])  # the book's identity is known
+        connection.close()
+        monkeypatch.setattr(connections["default"], "get_new_connection", dial)
+        ann = new_id()
+        results = handle([order_grant(ann, key=None) for _ in range(100)])
+
+        assert [code(result) for result in results] == ["append_failed"] * 100
+        assert len(dialled) <= 4

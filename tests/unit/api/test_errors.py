@@ -6,10 +6,13 @@ import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest
+from django.utils import translation
 from rest_framework import exceptions, serializers
 
 from api import errors
-from api.errors import FieldProblem, Problem, exception_handler, field_errors
+from api.errors import FieldProblem, Problem, exception_handler
+from core.fields import StrictIntegerField
+from core.refusals import field_errors
 from core.storage import StorageError
 from ledger.domain.errors import InsufficientTokens
 from ledger.orders import Busy
@@ -133,3 +136,23 @@ def test_what_is_refused_before_a_view_has_the_same_shape(
 ) -> None:
     assert answer.status_code == expected[0]
     assert b'"code": "' + expected[1] in answer.content
+
+
+def test_faults_of_our_own_fields_are_told_in_the_readers_language() -> None:
+    class Form(serializers.Serializer[Any]):
+        number = StrictIntegerField()
+
+    form = Form(data={"number": "5"})
+    assert not form.is_valid()
+    raised = exceptions.ValidationError(form.errors)
+
+    def text() -> str:
+        response = exception_handler(raised, {})
+        assert response is not None
+        (fault,) = response.data["error"]["details"]["number"]
+        assert fault["code"] == "invalid_integer"
+        return str(fault["message"])
+
+    assert text() == "A whole number is required, not a string or a fraction."
+    with translation.override("ko"):
+        assert text() == "문자열이나 소수가 아닌 정수가 필요합니다."

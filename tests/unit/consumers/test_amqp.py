@@ -11,7 +11,7 @@ from consumers.amqp import (
     parameters_of,
     properties_of,
 )
-from consumers.broker import Message, Queue
+from consumers.broker import BrokerError, Message, Queue
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,23 @@ def test_a_url_names_one_host_or_several(url: str, hosts: list[tuple[str, int, s
         assert one.heartbeat == 15
         assert one.blocked_connection_timeout == 30
         assert (one.socket_timeout, one.stack_timeout) == (5, 10)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "one",
+        "amqp://u:secret@one:port/",
+        "amqp://secret@one/",
+        "amqp://u:secret@one,two:x/",
+        "amqp://u:secret@one:99999/",
+        "amqp://u:secret@one/?heartbeat=soon",
+    ],
+)
+def test_what_is_no_url_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(BrokerError, match="cannot be read") as wrong:
+        parameters_of(url)
+    assert "secret" not in str(wrong.value)
 
 
 def test_a_queue_is_quorum_limited_and_dead_letters_at_least_once() -> None:
@@ -59,6 +76,35 @@ def test_a_message_is_persistent_and_carries_its_id_type_and_headers() -> None:
     assert (properties.message_id, properties.type, properties.delivery_mode) == ("1", "t", 2)
     assert properties.headers == {"a": "b"}
     assert message_of(properties, b"", "") == sent
+
+
+def test_a_message_carries_whom_to_answer_and_who_sent_it() -> None:
+    sent = Message(id="1", type="t", body=b"", reply_to="q", correlation_id="c", sender="shop")
+    properties = properties_of(sent, 0, "ledger")
+    assert (properties.reply_to, properties.correlation_id) == ("q", "c")
+    assert (properties.user_id, properties.headers) == ("ledger", {"x-sender": "shop"})
+    assert message_of(properties, b"", "", {"ledger"}) == sent
+    assert properties_of(Message(id="1", type="t", body=b""), 0, "ledger").user_id is None
+
+
+@pytest.mark.parametrize(
+    ("user_id", "original", "sender"),
+    [
+        (None, None, ""),
+        ("shop", None, "shop"),
+        ("shop", "bank", "shop"),  # a stranger under a login of its own
+        (None, "bank", ""),
+        ("ledger", None, "ledger"),
+        ("ledger", "bank", "bank"),  # a copy of ours
+        ("ledger", 7, "ledger"),
+    ],
+)
+def test_a_sender_is_whom_the_broker_has_proven(
+    user_id: str | None, original: object, sender: str
+) -> None:
+    headers = None if original is None else {"x-sender": original}
+    properties = pika.BasicProperties(user_id=user_id, headers=headers)
+    assert message_of(properties, b"", "", {"ledger"}).sender == sender
 
 
 def test_failures_are_the_brokers_count_and_ours() -> None:

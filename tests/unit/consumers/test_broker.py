@@ -11,6 +11,7 @@ from consumers.broker import (
     Refused,
     Settlement,
     Unroutable,
+    answer_fault,
     check,
     fault_of,
 )
@@ -37,6 +38,9 @@ def message(**changes: object) -> Message:
         {"headers": {"text": "\x00"}},
         {"headers": {"n" * 256: 1}},
         {"headers": {"number": 2**63}},
+        {"reply_to": "x" * 256},
+        {"correlation_id": "\x00"},
+        {"sender": "\ud800"},
     ],
 )
 def test_what_a_broker_cannot_carry_unchanged_is_refused(changes: dict[str, object]) -> None:
@@ -53,6 +57,15 @@ def test_what_is_at_the_limits_is_taken() -> None:
     )
     check(largest)
     assert fault_of(largest) is None
+
+
+@pytest.mark.parametrize(
+    "queue", ["work", "amq.rabbitmq.reply-to", "amq.rabbitmq.reply-to.g1h2", "x" * 256, "\x00"]
+)
+def test_an_answer_goes_to_a_queue_and_to_none_of_ours(queue: str) -> None:
+    assert isinstance(answer_fault(queue, message(), {"work"}), Refused)
+    assert isinstance(answer_fault("theirs", message(id=""), {"work"}), Refused)
+    assert answer_fault("theirs", message(), {"work"}) is None
 
 
 def test_an_error_without_words_says_what_it_stands_for() -> None:

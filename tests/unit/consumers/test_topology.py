@@ -11,6 +11,8 @@ def test_every_queue_of_the_design_is_there_with_its_dead_letters() -> None:
         "image_generation",
         "ledger.results.dead",
         "ledger.results",
+        "ledger.commands.dead",
+        "ledger.commands",
     ]
 
 

@@ -39,10 +39,14 @@ def test_a_line_is_json_with_time_level_and_logger(lines: io.StringIO) -> None:
 
 
 def test_the_libraries_lines_have_the_same_shape(lines: io.StringIO) -> None:
-    logging.getLogger("pika").warning("closed by %s", "peer")
+    logging.getLogger("botocore").warning("closed by %s", "peer")
 
     [line] = read(lines)
-    assert (line["event"], line["level"], line["logger"]) == ("closed by peer", "warning", "pika")
+    assert (line["event"], line["level"], line["logger"]) == (
+        "closed by peer",
+        "warning",
+        "botocore",
+    )
 
 
 def test_lines_of_a_request_carry_its_id(lines: io.StringIO) -> None:

@@ -47,6 +47,20 @@ def test_a_training_may_have_a_place_for_checkpoints() -> None:
     assert (task.checkpoint_upload.url, task.checkpoint_upload.fields) == tuple(upload.values())
 
 
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+
+
+@pytest.mark.parametrize(
+    ("stated", "known"),
+    [({}, ""), ({"traceparent": TRACE}, TRACE)]
+    + [({"traceparent": wild}, "") for wild in (7, None, [], "x", TRACE + "\r\nX-Evil: 1")],
+)
+def test_a_task_may_state_its_trace_and_a_wild_one_is_none(
+    stated: dict[str, Any], known: str
+) -> None:
+    assert read(task_body() | stated).traceparent == known
+
+
 @pytest.mark.parametrize(("stated", "known"), [({}, 0), ({"lease_seconds": 60}, 60)])
 def test_a_task_may_state_its_lease(stated: dict[str, int], known: float) -> None:
     assert read(task_body() | stated).lease_seconds == known

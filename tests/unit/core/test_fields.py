@@ -7,14 +7,14 @@ import pytest
 from django.http import QueryDict
 from rest_framework import serializers
 
-from api.parsing import (
+from core.fields import (
     ParagraphField,
     StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
     StrictUUIDField,
-    TokensField,
 )
+from ledger.requests import TokensField
 
 ID = "01980000-0000-7000-8000-0000000000ff"
 

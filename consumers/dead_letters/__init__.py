@@ -1,0 +1,1 @@
+"""Dead letters: what operators look at, and give back or throw away. For both brokers."""
