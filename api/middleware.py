@@ -1,4 +1,4 @@
-"""What happens around every request: its id and trace, and one line in the log."""
+"""What happens around every request: its id, its trace, a line in the log, a browser's rules."""
 
 import re
 import time
@@ -6,12 +6,16 @@ import uuid
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from core import traces
 
 log = structlog.get_logger(__name__)
 HEADER = "X-Request-ID"
+# An answer is data: whatever a browser makes of it may run, load and be framed by nothing.
+DATA_ONLY = "default-src 'none'; frame-ancestors 'none'"
+HTTPS_ONLY = f"max-age={365 * 86_400}"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -37,4 +41,19 @@ class RequestId:
                 status=response.status_code,
                 milliseconds=round((time.perf_counter() - started) * 1000, 1),
             )
+        return response
+
+
+class BrowserRules:
+    """Tell browsers what an answer may do, where its view did not, and to come by HTTPS."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer `request` with these headers."""
+        response = self.get_response(request)
+        response.setdefault("Content-Security-Policy", DATA_ONLY)
+        if settings.PUBLIC_URL.startswith("https://"):
+            response["Strict-Transport-Security"] = HTTPS_ONLY
         return response

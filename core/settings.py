@@ -156,6 +156,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "corsheaders",
     "core",
     "ledger.book",
     "projections",
@@ -165,6 +166,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE: list[str] = [
     "api.middleware.RequestId",
+    "corsheaders.middleware.CorsMiddleware",
+    "api.middleware.BrowserRules",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -172,6 +176,27 @@ MIDDLEWARE: list[str] = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
+
+# Browser apps of other origins, as https://app.example; they send an API key, never our cookies.
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", [])
+CORS_URLS_REGEX = r"/(api|files)/"
+CORS_ALLOW_METHODS = ("GET", "POST", "PATCH", "DELETE")
+CORS_ALLOW_HEADERS = (
+    "accept-language",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "ledger-position",
+    "traceparent",
+    "x-request-id",
+)
+CORS_EXPOSE_HEADERS = (
+    "Idempotent-Replayed",
+    "Ledger-Position",
+    "Location",
+    "Retry-After",
+    "X-Request-ID",
+)
 
 # Who tells what `/metrics` shows: functions that yield figures (none of these packages may import
 # another).
