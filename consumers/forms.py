@@ -13,6 +13,7 @@ from rest_framework import serializers
 
 from consumers.broker import Message
 from consumers.senders import Sender
+from core import traces
 from core.fields import StrictUUIDField
 from core.models import Role
 from core.refusals import ENGLISH, field_errors
@@ -33,7 +34,6 @@ from ledger.requests import (
     correlation,
     moved,
     refuse_unknown,
-    traceparent,
 )
 from projections.generations import GenerationsProjector
 from projections.jobs import job_of
@@ -130,7 +130,7 @@ def understood(message: Message, sender: Sender) -> Request:
             actor=actor,
             key=Key(scope=actor, key=message.id, fingerprint=asked),
             correlation_id=correlation(message.id),
-            traceparent=traceparent(message.headers.get("traceparent")),
+            traceparent=traces.accepted(message.headers.get(traces.HEADER)),
         ),
         payee=fields[form.payee] if form.payee else None,
     )

@@ -37,8 +37,6 @@ HOLDERS = frozenset({Role.USER, Role.ARTIST})  # those who have a wallet
 MAX_PROMPT_CHARACTERS = 2_000
 UNKNOWN_COLOUR = "Tokens are paid, promo, or promo with a last day."
 
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
-
 Given = Mapping[str, Any]
 
 
@@ -113,11 +111,6 @@ def fingerprint(route: str, body: Any) -> str:
     """
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(f"{route}\n{canonical}".encode()).hexdigest()
-
-
-def traceparent(text: object) -> str | None:
-    """Return the W3C trace that a request belongs to, or None for anything else."""
-    return text if isinstance(text, str) and _TRACEPARENT.fullmatch(text) else None
 
 
 def correlation(name: str | None) -> UUID | None:
