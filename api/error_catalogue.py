@@ -144,7 +144,7 @@ RULE_ADVICE: dict[str, str] = {
     "unknown_size": "Choose a size of the schema.",
     "upload_invalid": "Send one whole file in the form's field `file`.",
 }
-# 5xx before anything was asked of the book.
+# 5xx that are answered only where nothing was written.
 _SURELY_NOTHING = frozenset({"busy", "maintenance", "not_ready", "projection_behind"})
 _BASES = (RuleBroken, StorageError)
 _NO_ERRORS = frozenset({"training_started"})  # texts of success

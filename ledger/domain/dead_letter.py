@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from ledger.domain.change import Change
@@ -54,25 +55,20 @@ def evolve(state: DeadLetterAct | None, event: Event, at: datetime) -> DeadLette
 
 def requeue_dead_letter(command: RequeueDeadLetter) -> list[Change]:
     """Record that a letter is given back."""
-    event = DeadLetterRequeued(
-        user_id=command.user_id,
-        queue=command.queue,
-        message_id=command.message_id,
-        type=command.type,
-        reason=command.reason,
-        note=command.note,
-    )
-    return [Change(command.stream, event)]
+    return [Change(command.stream, DeadLetterRequeued(**_facts(command)))]
 
 
 def drop_dead_letter(command: DropDeadLetter) -> list[Change]:
     """Record that a letter is thrown away."""
-    event = DeadLetterDropped(
-        user_id=command.user_id,
-        queue=command.queue,
-        message_id=command.message_id,
-        type=command.type,
-        reason=command.reason,
-        note=command.note,
-    )
-    return [Change(command.stream, event)]
+    return [Change(command.stream, DeadLetterDropped(**_facts(command)))]
+
+
+def _facts(command: DeadLetterCommand) -> dict[str, Any]:
+    return {
+        "user_id": command.user_id,
+        "queue": command.queue,
+        "message_id": command.message_id,
+        "type": command.type,
+        "reason": command.reason,
+        "note": command.note,
+    }
