@@ -1,9 +1,7 @@
 """A process of consumers: the relay, results and commands, until it is told to stop."""
 
-import signal
 import threading
-from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Sequence
 from functools import partial
 
 from django.conf import settings
@@ -22,21 +20,6 @@ STOP_SECONDS = 10.0
 
 class RelayEnded(Exception):
     """The relay ended by itself: its own log line says why."""
-
-
-@contextmanager
-def stopped_by_signals() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM and SIGINT set; only the main thread may ask."""
-    stop = threading.Event()
-    known = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield stop
-    finally:
-        for number, handler in known.items():
-            signal.signal(number, handler)
 
 
 def serve(broker: Broker, stop: threading.Event, parts: Container[str] = PARTS) -> None:

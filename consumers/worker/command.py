@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 
 from consumers.worker.check import check
@@ -119,14 +120,24 @@ def _source(settings: Settings, courier: Courier, desk: Desk) -> Source:
 
 
 def _end_on_signals(stop: threading.Event) -> None:
-    """Let the first SIGTERM or SIGINT end the worker in order, a second one at once."""
+    """Let the first SIGTERM or SIGINT end the worker in order, a second one at once.
+
+    A thread does it: a handler runs wherever it interrupts the main thread, where a line of the
+    log may be half written or the event's own lock be held.
+    """
+    caught: SimpleQueue[int] = SimpleQueue()  # whose `put` may be called from a handler
+
+    def end() -> None:
+        facts = {"signal": signal.Signals(caught.get()).name}
+        stop.set()
+        logger.info("worker_ending", extra={"facts": facts})
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        logger.info("worker_ending", extra={"facts": {"signal": signal.Signals(number).name}})
-        stop.set()
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, signal.SIG_DFL)
+        caught.put(number)
 
+    threading.Thread(target=end, name="signals", daemon=True).start()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, on_signal)
 

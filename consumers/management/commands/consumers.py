@@ -6,7 +6,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from consumers.broker import BrokerError
 from consumers.connect import connect
-from consumers.process import PARTS, serve, stopped_by_signals
+from consumers.process import PARTS, serve
+from core.signals import stopped_by_signals
 
 
 class Command(BaseCommand):

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from consumers.process import stopped_by_signals
 from consumers.timers import run, run_once
+from core.signals import stopped_by_signals
 
 
 class Command(BaseCommand):

@@ -1,11 +1,10 @@
 """The process `projections`: follows the book and keeps every projection up to date."""
 
-import signal
-import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from core.signals import stopped_by_signals
 from projections import checkpoints
 from projections.catalogue import BY_NAME, PROJECTORS
 from projections.follow import catch_up, follow
@@ -32,7 +31,5 @@ class Command(BaseCommand):
         if options["once"]:
             catch_up()
             return
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        follow(stop)
+        with stopped_by_signals() as stop:
+            follow(stop)
