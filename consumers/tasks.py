@@ -3,13 +3,13 @@
 Signed links are made here, when a task is published: none is ever in the book.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 from uuid import UUID
 
+import orjson
 import structlog
 from django.conf import settings
 from django.utils import timezone
@@ -106,7 +106,7 @@ def task_of(recorded: Recorded, names: ArtistNames) -> tuple[str, Message] | Non
     message = Message(
         id=str(attempt.task_id),
         type=body["type"],
-        body=json.dumps(body | trace, ensure_ascii=False).encode(),
+        body=orjson.dumps(body | trace),
         headers=trace,
     )
     return queue, message

@@ -62,7 +62,7 @@ def store() -> Store:
         )
     if settings.S3_ENDPOINT_URL or settings.S3_ACCESS_KEY_ID or settings.S3_SECRET_ACCESS_KEY:
         raise ImproperlyConfigured("S3_BUCKET must be set when other S3_* settings are.")
-    return _local_store(settings.STATE_DIR / "files", settings.PUBLIC_URL, settings.SECRET_KEY)
+    return _local_store(settings.STATE_DIR, settings.PUBLIC_URL, settings.SECRET_KEY)
 
 
 def local_store() -> LocalStore:
@@ -74,8 +74,10 @@ def local_store() -> LocalStore:
 
 
 @lru_cache(maxsize=8)
-def _local_store(root: Path, public_url: str, secret_key: str) -> LocalStore:
-    return LocalStore(root=root, public_url=public_url, secret=derive_secret(secret_key))
+def _local_store(state_dir: Path, public_url: str, secret_key: str) -> LocalStore:
+    return LocalStore(
+        root=state_dir / "files", public_url=public_url, secret=derive_secret(secret_key)
+    )
 
 
 @lru_cache(maxsize=8)
