@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.hashers import check_password as password_fits
 from django.contrib.auth.hashers import make_password
@@ -27,7 +28,6 @@ from api.accounts import (
     named,
     unique_names,
 )
-from api.attempts import count_attempt, forget_failures
 from api.authentication import credential, person
 from api.errors import FieldProblem, Problem
 from api.messages import message
@@ -35,11 +35,13 @@ from api.pagination import Page
 from api.permissions import Anyone, SignedIn
 from api.positions import add_positions
 from api.schema import paged
+from api.throttling import PerCaller, SignUps, count
 from api.welcome import grant_welcome
 from core.fields import StrictBooleanField, StrictCharField
 from core.keys import SCOPES, Credential, issue
 from core.models import ApiKey, User
 from core.sealing import ensure_key
+from core.throttles import forget
 
 MAX_KEYS = 100  # live ones per account
 
@@ -123,6 +125,7 @@ class SignUpView(APIView):
 
     authentication_classes = []
     permission_classes = [Anyone]
+    throttle_classes = [PerCaller, SignUps]
 
     @extend_schema(request=SignUpSerializer, responses={201: SignedUpSerializer})
     def post(self, request: Request) -> Response:
@@ -156,7 +159,7 @@ class LoginView(APIView):
     def post(self, request: Request) -> Response:
         asked = LoginSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        user = _proven(asked.validated_data["username"], asked.validated_data["password"])
+        user = _proven(request, asked.validated_data["username"], asked.validated_data["password"])
         login(request, user)
         answer = {"user": AccountSerializer(user).data, "csrf_token": get_token(request)}
         if asked.validated_data["create_key"]:
@@ -166,13 +169,17 @@ class LoginView(APIView):
         return response
 
 
-def _proven(name: str, password: str) -> User:
-    """Return the account whose password this is; unknown names take as long as known ones."""
-    count_attempt(name)
+def _proven(request: Request, name: str, password: str) -> User:
+    """Return the account whose password this is; unknown names take as long as known ones.
+
+    An attempt counts as failed until it succeeds, so that guesses sent at once count as well.
+    """
+    count(request, "login", name.casefold())
     user = named(name)
     if not password_fits(password, user.password if user else _nobodys_password()) or not user:
         raise Problem(401, "invalid_credentials")
-    forget_failures(name)
+    if settings.THROTTLES["login"]:
+        forget("login", name.casefold())
     return user
 
 

@@ -17,6 +17,7 @@ from api.generations import GenerationSerializer, own_generation, requested
 from api.idempotency import idempotency_key
 from api.maintenance import refuse_during_maintenance
 from api.permissions import IsOperator, IsUser
+from api.throttling import Orders, PerCaller
 from core.fields import StrictCharField
 from core.ids import successor_job_id, task_id
 from core.images.results import MAX_RESULT_BYTES
@@ -83,6 +84,7 @@ class RetryView(APIView):
     """Order a failed or expired one of one's own again, at the price of today."""
 
     permission_classes = [IsUser]
+    throttle_classes = [PerCaller, Orders]
 
     @extend_schema(request=RetryRequestSerializer, responses={201: GenerationSerializer})
     def post(self, request: Request, generation_id: UUID) -> Response:

@@ -20,6 +20,7 @@ from api.pagination import Page, mark_key, mark_of
 from api.permissions import Anyone, IsUser, per_method
 from api.positions import wait_until_projected
 from api.schema import paged
+from api.throttling import Orders, PerCaller
 from core.fields import StrictUUIDField
 from ledger.book import read
 from ledger.domain.errors import UnknownGeneration
@@ -93,6 +94,7 @@ class GenerationsView(APIView):
     """Pictures that were published, and ordering a new one."""
 
     permission_classes = [per_method(GET=Anyone, POST=IsUser)]
+    throttle_classes = [PerCaller, Orders]
 
     @extend_schema(
         operation_id="generations_list",

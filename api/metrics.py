@@ -79,6 +79,7 @@ class MetricsView(APIView):
 
     authentication_classes = []
     permission_classes = [IsMonitor]
+    throttle_classes = []
     content_negotiation_class = OneFormat
 
     @extend_schema(exclude=True)

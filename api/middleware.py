@@ -1,4 +1,4 @@
-"""What happens around every request: its id, its trace, a line in the log, a browser's rules."""
+"""What happens around every request: its id, its trace, a line in the log, shared headers."""
 
 import re
 import time
@@ -9,6 +9,7 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from api.throttling import standing
 from core import traces
 
 log = structlog.get_logger(__name__)
@@ -56,4 +57,21 @@ class BrowserRules:
         response.setdefault("Content-Security-Policy", DATA_ONLY)
         if settings.PUBLIC_URL.startswith("https://"):
             response["Strict-Transport-Security"] = HTTPS_ONLY
+        return response
+
+
+class RateLimits:
+    """Tell where the caller stands with the throttle that is nearest to its end."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer `request` with these headers, if a throttle counted it."""
+        response = self.get_response(request)
+        now = standing(request)
+        if now is not None:
+            response["X-RateLimit-Limit"] = str(now.rate.limit)
+            response["X-RateLimit-Remaining"] = str(now.remaining)
+            response["X-RateLimit-Reset"] = str(now.reset_seconds)
         return response

@@ -158,6 +158,7 @@ class PaymentWebhookView(APIView):
 
     authentication_classes = []
     permission_classes = [Anyone]  # the signature is the permission
+    throttle_classes = []
 
     @extend_schema(request=PaymentSerializer, responses=DispositionSerializer)
     def post(self, request: Request, provider: str) -> Response:

@@ -27,6 +27,7 @@ class HealthView(APIView):
 
     authentication_classes = []
     permission_classes = [Anyone]
+    throttle_classes = []
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:
@@ -38,6 +39,7 @@ class ReadyView(APIView):
 
     authentication_classes = []
     permission_classes = [Anyone]
+    throttle_classes = []
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:

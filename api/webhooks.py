@@ -54,6 +54,7 @@ class CallbackView(APIView):
 
     authentication_classes = [WorkerSignature]
     permission_classes = [IsWorker]
+    throttle_classes = []
 
     @extend_schema(request=CALLBACK, responses=AnswerSerializer)
     def post(self, request: Request, kind: str, action: str) -> Response:

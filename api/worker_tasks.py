@@ -56,6 +56,7 @@ class TasksView(APIView):
 
     authentication_classes = [WorkerSignature]
     permission_classes = [IsWorker]
+    throttle_classes = []
 
     @extend_schema(request=PollSerializer, responses=TaskSerializer)
     def post(self, request: Request) -> Response:

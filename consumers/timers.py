@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from consumers.backoff import Backoff
 from consumers.sweep import sweep
-from core import leases
+from core import leases, throttles
 from core.ids import new_id, task_id
 from core.storage import StorageError, StoreUnavailable
 from ledger import results
@@ -79,6 +79,7 @@ def run_once(stop: threading.Event | None = None) -> int:
         except Exception:
             log.exception("timer_failed", alarm=True, timer=timer.name)
     leases.sweep()
+    throttles.sweep()
     _clear_objects()
     return largest
 

@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 from psycopg2.extensions import parse_dsn
 
+from core.throttles import Rate
+
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -117,6 +119,20 @@ GOODWILL_SECONDS = scaled_seconds("GOODWILL_SECONDS", 90 * 86_400)
 GRACE_SECONDS = scaled_seconds("GRACE_SECONDS", 60)
 REPUBLISH_SECONDS = scaled_seconds("REPUBLISH_SECONDS", 120)
 
+# How many requests may come: of one account, of one address without an account, orders of pictures
+# by one account, sign-ups from one address, wrong logins to one name. "off" disables one.
+_RATES = {
+    "user": "600/min",
+    "address": "120/min",
+    "generations": "6/min",
+    "signup": "20/hour",
+    "login": "10/min",
+}
+THROTTLES: dict[str, Rate | None] = {
+    scope: Rate.parse(env.str(name := f"THROTTLE_{scope.upper()}", rate), name)
+    for scope, rate in _RATES.items()
+}
+
 # Django.
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["*"] if not PRODUCTION else [])
 ROOT_URLCONF = "api.urls"
@@ -167,6 +183,7 @@ INSTALLED_APPS = [
 MIDDLEWARE: list[str] = [
     "api.middleware.RequestId",
     "corsheaders.middleware.CorsMiddleware",
+    "api.middleware.RateLimits",
     "api.middleware.BrowserRules",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -195,6 +212,9 @@ CORS_EXPOSE_HEADERS = (
     "Ledger-Position",
     "Location",
     "Retry-After",
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
     "X-Request-ID",
 )
 
@@ -242,6 +262,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "api.authentication.CookieAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["api.permissions.Nobody"],
+    "DEFAULT_THROTTLE_CLASSES": ["api.throttling.PerCaller"],
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_PARSER_CLASSES": ["api.parsing.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -11,10 +11,14 @@ from demo.client import Unexpected
 from demo.screen import Screen
 from demo.sheet import write_sheet
 from demo.story import IMAGES, Story
-from demo.system import REPOSITORY, System, SystemFailed, free_port
+from demo.system import REPOSITORY, UNTHROTTLED, System, SystemFailed, free_port
 
-# So that nobody waits a minute for the lease of a killed worker.
-SHORT_TIMES = {"GENERATION_LEASE_SECONDS": "8", "GENERATION_RETRY_SECONDS": "1,1,1"}
+# So that nobody waits a minute for the lease of a killed worker, nor to order ten pictures at once.
+IN_HASTE = {
+    "GENERATION_LEASE_SECONDS": "8",
+    "GENERATION_RETRY_SECONDS": "1,1,1",
+    **UNTHROTTLED,
+}
 
 
 def main() -> int:
@@ -24,7 +28,7 @@ def main() -> int:
     screen, begun = Screen(), time.monotonic()
     screen.console.print(f"Starting the system; what it makes goes to {folder}")
     try:
-        with System(folder, port=free_port(), settings=SHORT_TIMES) as system:
+        with System(folder, port=free_port(), settings=IN_HASTE) as system:
             system.start_worker()
             story = Story(system, folder, screen)
             story.tell()

@@ -24,6 +24,7 @@ from psycopg2.sql import SQL, Identifier
 
 from core.postgres import embedded
 from core.settings import database as database_settings
+from demo.system import UNTHROTTLED
 
 # The servers of the whole session; the settings of the same name are one test's database.
 SERVER_URL: str = settings.DATABASE_URL
@@ -103,10 +104,13 @@ class Session:
     def isolate(self) -> None:
         """Point `connections` nowhere, and whoever asks for a state folder into this session.
 
-        A thread or a subprocess that a test forgot must not find a developer's own database.
+        A thread or a subprocess that a test forgot must not find a developer's own database. What
+        tests send is not throttled.
         """
         os.environ["STATE_DIR"] = str(self.folder / "server")
         settings.STATE_DIR = self.folder / "server"
+        os.environ.update(UNTHROTTLED)
+        settings.THROTTLES = dict.fromkeys(settings.THROTTLES)
         for alias in ("default", "owner"):
             connections.settings[alias].update(EMPTY | NOWHERE)
 

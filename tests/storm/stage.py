@@ -16,7 +16,7 @@ import requests
 from core.postgres import embedded
 from core.postgres.server import recorded
 from demo.rabbitmq_nodes import Node
-from demo.system import System, free_port
+from demo.system import UNTHROTTLED, System, free_port
 from tests.integration.consumers.proxy import Proxy
 from tests.storm.proxy import UnsteadyProxy
 
@@ -65,7 +65,13 @@ class Stage:
         self.system = System(
             folder,
             port=port,
-            settings={"PUBLIC_URL": public, "WORKER_URL": public, "WEB_WORKERS": "2", **settings},
+            settings={
+                "PUBLIC_URL": public,
+                "WORKER_URL": public,
+                "WEB_WORKERS": "2",
+                **UNTHROTTLED,
+                **settings,
+            },
         )
         self.public, self.direct = public, self.system.url
 

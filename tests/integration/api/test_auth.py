@@ -1,7 +1,7 @@
 """Signing up and in, and API keys (design section 10)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from api import accounts, attempts, welcome
-from api.errors import Problem
+from api import accounts, welcome
 from core.keys import authenticate, authenticate_many, issue
 from core.models import ApiKey, PersonKey, User
+from core.throttles import Rate, forget_here
 from ledger.orders import Busy, Refused
 from tests.callers import Caller, call, code, faults
 from tests.databases import Database
@@ -28,9 +28,15 @@ SIGN_UP = {"username": "Mina", "email": "mina@example.org", "password": PASSWORD
 pytestmark = pytest.mark.usefixtures("database")
 
 
-@pytest.fixture(autouse=True)
-def no_failures_before() -> None:
-    attempts.forget_failures("mina")
+GUESSES = Rate(10, 60)
+
+
+@pytest.fixture
+def few_guesses(settings: Settings) -> Iterator[None]:
+    settings.THROTTLES = settings.THROTTLES | {"login": GUESSES}
+    forget_here()
+    yield
+    forget_here()
 
 
 def sign_up(**changes: Any) -> Any:
@@ -185,20 +191,30 @@ def test_an_inactive_account_cannot_log_in() -> None:
     assert code(log_in()) == (401, "invalid_credentials")
 
 
+@pytest.mark.usefixtures("few_guesses")
 def test_guessing_is_slowed_down_for_one_name_only() -> None:
     sign_up()
     sign_up(username="jun", email="jun@example.org")
-    for _ in range(attempts.LIMIT):
-        attempts.count_attempt("MINA")
+    for _ in range(GUESSES.limit):
+        assert code(log_in(username="MINA", password="a wrong one")) == (401, "invalid_credentials")
 
     refused = log_in()
 
     assert code(refused) == (429, "throttled")
-    assert 1 <= int(refused["Retry-After"]) <= attempts.WINDOW_SECONDS
-    assert refused.json()["error"]["retryable"] is True
+    assert 1 <= int(refused["Retry-After"]) <= GUESSES.seconds
     assert log_in(username="jun").status_code == 200
 
 
+@pytest.mark.usefixtures("few_guesses")
+def test_a_success_forgets_the_failures_before_it() -> None:
+    sign_up()
+    for _ in range(2):
+        for _ in range(GUESSES.limit - 1):
+            log_in(password="a wrong one")
+        assert log_in().status_code == 200
+
+
+@pytest.mark.usefixtures("few_guesses")
 def test_guesses_sent_at_once_count_as_well() -> None:
     sign_up()
 
@@ -209,31 +225,9 @@ def test_guesses_sent_at_once_count_as_well() -> None:
             connections.close_all()
 
     with ThreadPoolExecutor(8) as pool:
-        statuses = sorted(pool.map(guess, range(attempts.LIMIT + 6)))
+        statuses = sorted(pool.map(guess, range(GUESSES.limit + 6)))
 
-    assert statuses == [401] * attempts.LIMIT + [429] * 6
-
-
-def test_the_names_longest_without_a_failure_are_forgotten(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(attempts, "_MAX_NAMES", 2)
-    for name in ("mina", "jun", "eun"):
-        for _ in range(attempts.LIMIT):
-            attempts.count_attempt(name)
-
-    attempts.count_attempt("mina")
-    with pytest.raises(Problem):
-        attempts.count_attempt("eun")
-    attempts.forget_failures("eun")
-
-
-def test_failures_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    for _ in range(attempts.LIMIT):
-        attempts.count_attempt("mina")
-    monkeypatch.setattr(attempts, "WINDOW_SECONDS", 0.0)
-
-    attempts.count_attempt("mina")
+    assert statuses == [401] * GUESSES.limit + [429] * 6
 
 
 def test_a_session_reads_and_with_its_csrf_token_writes() -> None:
