@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 HEADER = "X-Request-ID"
 # An answer is data: whatever a browser makes of it may run, load and be framed by nothing.
 DATA_ONLY = "default-src 'none'; frame-ancestors 'none'"
+# It may be kept by who asked, and is shown again only after its ETag was found still to be right.
+ASK_AGAIN = "private, no-cache"
 HTTPS_ONLY = f"max-age={365 * 86_400}"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -46,7 +48,7 @@ class RequestId:
 
 
 class BrowserRules:
-    """Tell browsers what an answer may do, where its view did not, and to come by HTTPS."""
+    """Tell browsers what may become of an answer, where its view did not, and to come by HTTPS."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -55,6 +57,7 @@ class BrowserRules:
         """Answer `request` with these headers."""
         response = self.get_response(request)
         response.setdefault("Content-Security-Policy", DATA_ONLY)
+        response.setdefault("Cache-Control", ASK_AGAIN)
         if settings.PUBLIC_URL.startswith("https://"):
             response["Strict-Transport-Security"] = HTTPS_ONLY
         return response

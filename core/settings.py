@@ -189,6 +189,7 @@ MIDDLEWARE: list[str] = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",  # ETag and If-None-Match
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -203,11 +204,13 @@ CORS_ALLOW_HEADERS = (
     "authorization",
     "content-type",
     "idempotency-key",
+    "if-none-match",
     "ledger-position",
     "traceparent",
     "x-request-id",
 )
 CORS_EXPOSE_HEADERS = (
+    "ETag",
     "Idempotent-Replayed",
     "Ledger-Position",
     "Location",
