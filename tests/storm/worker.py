@@ -16,6 +16,8 @@ from tests.pictures import picture
 def paint(job: Job) -> Result:
     """Take a moment, fail now and then, and return a picture of the size that was asked for."""
     chance = _begin(job)
+    if chance.randrange(100) < 2:
+        raise JobFailed("moderation", "This prompt is not painted.", retryable=False)
     job.report(50)
     time.sleep(chance.uniform(0.0, 0.2))
     width, height = map(int, job.data["parameters"]["size"].split("x"))
@@ -38,11 +40,8 @@ def train(job: Job) -> Result:
 
 def _begin(job: Job) -> random.Random:
     chance = random.Random(job.task_id)
-    fate = chance.randrange(100)
-    if fate < 5:
+    if chance.randrange(100) < 5:
         raise JobFailed("out_of_memory", "The graphics card is full.", retryable=True)
-    if fate < 7:
-        raise JobFailed("moderation", "This prompt is not painted.", retryable=False)
     return chance
 
 
