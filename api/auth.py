@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.hashers import check_password as password_fits
 from django.contrib.auth.hashers import make_password
@@ -35,13 +34,12 @@ from api.pagination import Page
 from api.permissions import Anyone, SignedIn
 from api.positions import add_positions
 from api.schema import paged
-from api.throttling import PerCaller, SignUps, count
+from api.throttling import PerCaller, SignUps, count, forgive
 from api.welcome import grant_welcome
 from core.fields import StrictBooleanField, StrictCharField
 from core.keys import SCOPES, Credential, issue
 from core.models import ApiKey, User
 from core.sealing import ensure_key
-from core.throttles import forget
 
 MAX_KEYS = 100  # live ones per account
 
@@ -178,8 +176,7 @@ def _proven(request: Request, name: str, password: str) -> User:
     user = named(name)
     if not password_fits(password, user.password if user else _nobodys_password()) or not user:
         raise Problem(401, "invalid_credentials")
-    if settings.THROTTLES["login"]:
-        forget("login", name.casefold())
+    forgive("login", name.casefold())
     return user
 
 

@@ -6,7 +6,7 @@ Workers, payment providers, monitors and health checks are not counted.
 from __future__ import annotations  # REST framework imports this module before its views
 
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from rest_framework.throttling import BaseThrottle
@@ -38,22 +38,14 @@ class PerCaller(BaseThrottle):
         return True
 
 
-class PostsPerUser(BaseThrottle):
-    """What one account POSTs to a view, under the scope that a subclass names."""
-
-    scope: ClassVar[str]
+class Orders(BaseThrottle):
+    """Orders of pictures by one account, repeats of one included."""
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        """Count the request; raises 429 `throttled`."""
+        """Count a POST; raises 429 `throttled`."""
         if request.method == "POST":
-            count(request, self.scope, str(request.user.pk))
+            count(request, "generations", str(request.user.pk))
         return True
-
-
-class Orders(PostsPerUser):
-    """Orders of pictures, repeats of one included."""
-
-    scope = "generations"
 
 
 class SignUps(BaseThrottle):
@@ -81,6 +73,12 @@ def count(request: Request, scope: str, subject: str) -> None:
             details={"limit": rate.limit, "period_seconds": rate.seconds},
             retry_after_seconds=now.reset_seconds,
         )
+
+
+def forgive(scope: str, subject: str) -> None:
+    """Let the count of a subject begin anew."""
+    if settings.THROTTLES[scope] is not None:
+        throttles.forget(scope, subject)
 
 
 def standing(request: Request | HttpRequest) -> throttles.Standing | None:

@@ -121,7 +121,7 @@ REPUBLISH_SECONDS = scaled_seconds("REPUBLISH_SECONDS", 120)
 
 # How many requests may come: of one account, of one address without an account, orders of pictures
 # by one account, sign-ups from one address, wrong logins to one name. "off" disables one.
-_RATES = {
+DEFAULT_RATES = {
     "user": "600/min",
     "address": "120/min",
     "generations": "6/min",
@@ -130,7 +130,7 @@ _RATES = {
 }
 THROTTLES: dict[str, Rate | None] = {
     scope: Rate.parse(env.str(name := f"THROTTLE_{scope.upper()}", rate), name)
-    for scope, rate in _RATES.items()
+    for scope, rate in DEFAULT_RATES.items()
 }
 
 # Django.

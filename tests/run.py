@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     if without:
         tests += ["-m", " and ".join(f"not {marker}" for marker in without)]
     if without or arguments or not os.environ.get("AMQP_URL"):
-        say("coverage is not measured, which takes a while: not all tests run")
+        say("coverage is not measured: not all tests run")
         return run([sys.executable, *tests], {})
     with tempfile.TemporaryDirectory(prefix="ledger-coverage-") as folder:
         skips = Path(folder, "skips")
