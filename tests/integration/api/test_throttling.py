@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -163,6 +164,27 @@ def test_threads_at_once_get_exactly_the_rate(limit: int) -> None:
 
     assert at_once + afterwards == limit
     assert limit >= throttles.BLOCKS or at_once == limit
+
+
+def test_of_blocks_taken_at_once_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, both = throttles._from_table, Barrier(2)
+
+    def at_once(name: bytes, rate: Rate) -> Any:
+        block = real(name, rate)
+        both.wait(10)
+        return block
+
+    def one(_: int) -> bool:
+        try:
+            return throttles.take("user", "mina", Rate(60, 60)).is_allowed
+        finally:
+            connections.close_all()
+
+    with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setattr(throttles, "_from_table", at_once)
+        assert list(pool.map(one, range(2))) == [True, True]
+
+    assert sum(one(number) for number in range(60)) == 58
 
 
 def test_a_wide_rate_costs_a_query_per_block_and_a_flood_costs_none() -> None:
