@@ -9,11 +9,12 @@ from consumers.worker.job import Job, Result
 from tests.integration.consumers.worker_kit import paint
 
 SECONDS = 5.0
+HELD_SECONDS = 10.0
 
 
 def hog(job: Job) -> Result:
     """Hold the interpreter's lock, as an extension that never releases it does."""
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + HELD_SECONDS
     before = sys.getswitchinterval()
     sys.setswitchinterval(1000)
     while time.monotonic() < until:
